@@ -1,0 +1,170 @@
+package identity
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Error codes of RFC 6750 §3.1, and insufficient_claims of Microsoft's claims challenge.
+const (
+	CodeInvalidRequest     = "invalid_request"
+	CodeInvalidToken       = "invalid_token"
+	CodeInsufficientScope  = "insufficient_scope"
+	CodeInsufficientClaims = "insufficient_claims"
+)
+
+// Error is a refusal. It keeps three things apart: what the client sees (Status, Code, Description and the challenge
+// that [Error.Header] builds), what a program decides by (Reason, or [errors.Is] with one of the sentinels), and what the
+// log says (the text of Error and its cause, which never reach a response).
+//
+// A [Rule] may return an *Error of its own to choose the answer. A Status below 400, zero
+// among them, means 403: nothing that refuses may look like success.
+type Error struct {
+	// Status is the HTTP status of the answer.
+	Status int
+	// Code is the error attribute of the challenge (RFC 6750 §3.1). Empty means the challenge has none.
+	Code string
+	// Reason names the cause. It is one of a closed list, each with a sentinel, fit for a metric label.
+	Reason Reason
+	// Description is a sentence that is safe to show to clients: it holds nothing of the token or the cause.
+	Description string
+	// Scopes goes into the scope attribute of the challenge: what a client should ask for. It never holds a role.
+	Scopes []string
+	// RetryAfter asks the client to wait, in whole seconds, rounded up. Zero means no such header.
+	RetryAfter time.Duration
+	// Claims is a claims challenge: the JSON that a client passes on as the claims parameter of its next token request.
+	Claims string
+
+	rule     *sentinel
+	cause    error
+	metadata string // address of the protected resource metadata (RFC 9728 §5.1)
+	logged   bool
+}
+
+// newError makes the Error of a sentinel. The cause is for the log; it must not hold any claim value but iss, tid and kid.
+func newError(sentinelError error, cause error) *Error {
+	s := sentinelError.(*sentinel)
+	return &Error{Status: s.status, Code: s.code, Reason: s.reason, Description: s.text, rule: s, cause: cause}
+}
+
+// asError finds the Error in err, or makes one of the sentinel in it.
+func asError(err error) (e *Error, ok bool) {
+	if e, ok = errors.AsType[*Error](err); ok {
+		return e, true
+	}
+	if s, ok := errors.AsType[*sentinel](err); ok {
+		return newError(s, err), true
+	}
+	return nil, false
+}
+
+// Error is the text for the log: the reason and its cause.
+func (e *Error) Error() string {
+	text := "identity: " + string(e.Reason)
+	if e.Reason == "" {
+		text = "identity: refused"
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is reports whether target is the sentinel of e's Reason, or the sentinel of golang-jwt that means the same.
+func (e *Error) Is(target error) bool {
+	if s, ok := target.(*sentinel); ok {
+		return s.reason == e.Reason
+	}
+	return e.rule != nil && e.rule.is(target)
+}
+
+// StatusCode is the HTTP status of the answer: Status, or 403 when that is no error's.
+func (e *Error) StatusCode() int {
+	if e.Status < http.StatusBadRequest {
+		return http.StatusForbidden
+	}
+	return e.Status
+}
+
+// Header returns the headers of the answer: WWW-Authenticate and Retry-After, where they apply.
+func (e *Error) Header() http.Header {
+	h := make(http.Header, 2)
+	e.setHeader(h)
+	return h
+}
+
+func (e *Error) setHeader(h http.Header) {
+	if challenge := e.challenge(); challenge != "" {
+		h["Www-Authenticate"] = []string{challenge}
+	}
+	if e.RetryAfter > 0 {
+		seconds := int64((e.RetryAfter + time.Second - 1) / time.Second)
+		h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+	}
+}
+
+// challenge is the value of WWW-Authenticate (RFC 6750 §3), empty for answers that have none: an outage, an internal
+// fault, and a 403 that no other token of the same client would mend.
+func (e *Error) challenge() string {
+	if e.Code == "" && e.StatusCode() != http.StatusUnauthorized {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(`Bearer realm=""`) // as Microsoft's own services send it
+	attribute(&b, "error", e.Code)
+	if e.Code != "" {
+		attribute(&b, "error_description", e.Description)
+	}
+	attribute(&b, "scope", strings.Join(e.Scopes, " "))
+	if e.Claims != "" {
+		attribute(&b, "claims", base64.StdEncoding.EncodeToString([]byte(e.Claims)))
+	}
+	attribute(&b, "resource_metadata", e.metadata)
+	return b.String()
+}
+
+// attribute appends one quoted attribute of a challenge. Bytes outside the set of RFC 6750 §3 (printable ASCII but the
+// quote and the backslash) are dropped: nothing that we send holds any, and a header must not be split.
+func attribute(b *strings.Builder, name, value string) {
+	if value == "" {
+		return
+	}
+	b.WriteString(", ")
+	b.WriteString(name)
+	b.WriteString(`="`)
+	for i := range len(value) {
+		if c := value[i]; c >= 0x20 && c <= 0x7e && c != '"' && c != '\\' {
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+}
+
+// body is the response body of a refusal. It implements [json.Marshaler] because Echo adds the text of an internal
+// error to a body that is a plain string when e.Debug is on.
+type body struct {
+	Code        string `json:"error,omitempty"`
+	Description string `json:"message"`
+}
+
+// MarshalJSON writes the two fixed texts.
+func (b body) MarshalJSON() ([]byte, error) {
+	type plain body
+	return json.Marshal(plain(b))
+}
+
+func (e *Error) body() body {
+	text := e.Description
+	if text == "" {
+		text = http.StatusText(e.StatusCode())
+	}
+	return body{Code: e.Code, Description: text}
+}

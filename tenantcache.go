@@ -1,0 +1,154 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	maxCachedTenants = 10_000           // in each of the two lists
+	maxTenantLookups = 32               // at once, so that strangers cannot flood the source
+	tenantLookupTime = 10 * time.Second // for one of them; no look-up outlives its request by more
+)
+
+// TenantCache is a [TenantSource] that remembers the answers of a slow one. Safe for concurrent use. It starts no
+// goroutine but a look-up.
+type TenantCache struct {
+	source TenantSource
+	ttl    time.Duration
+
+	// Tenants and strangers have a list each: whoever makes up tenant IDs fills the second and evicts nobody from the first.
+	tenants, strangers *otter.Cache[string, cachedTenant]
+
+	flights singleflight.Group
+	slots   chan struct{}
+	// generation counts calls of Forget. A look-up that began before one must not answer, nor be remembered, after it.
+	generation atomic.Uint64
+}
+
+type cachedTenant struct {
+	tenantID string
+	tenant   *Tenant // nil: unknown
+	expires  time.Time
+}
+
+// CachedTenants remembers what source answers, known and unknown tenants alike, for ttl: so long may a removed tenant still
+// be served, unless [TenantCache.Forget] is called. Errors are not remembered. At most 10,000 answers of either kind are
+// kept; requests for one issuer share one look-up; beyond 32 look-ups at once, requests that need another fail with 503.
+//
+// A look-up has 10 seconds and ends later than the request that began it if others wait for it too.
+// [New] refuses a nil source and a ttl that is not positive.
+func CachedTenants(source TenantSource, ttl time.Duration) *TenantCache {
+	list := func() *otter.Cache[string, cachedTenant] {
+		return otter.Must(&otter.Options[string, cachedTenant]{
+			MaximumSize: maxCachedTenants,
+			Executor:    func(task func()) { task() }, // no goroutine of its own
+		})
+	}
+	return &TenantCache{
+		source: source, ttl: ttl,
+		tenants: list(), strangers: list(),
+		slots: make(chan struct{}, maxTenantLookups),
+	}
+}
+
+func (c *TenantCache) fault() error {
+	var faults []error
+	if c.source == nil {
+		faults = append(faults, errors.New("CachedTenants: the source is required"))
+	}
+	if c.ttl <= 0 {
+		faults = append(faults, fmt.Errorf("CachedTenants: a ttl of %v is not positive", c.ttl))
+	}
+	if inner, ok := c.source.(faulty); ok {
+		faults = append(faults, inner.fault())
+	}
+	return errors.Join(faults...)
+}
+
+// Forget drops what is known of a tenant, so that the next request asks the source.
+func (c *TenantCache) Forget(tenantID string) {
+	tenantID = strings.ToLower(tenantID)
+	c.generation.Add(1)
+	for _, list := range []*otter.Cache[string, cachedTenant]{c.tenants, c.strangers} {
+		for issuer, answer := range list.All() {
+			if answer.tenantID == tenantID {
+				list.Invalidate(issuer)
+			}
+		}
+	}
+}
+
+// Tenant answers from memory, or asks the source. It implements [TenantSource].
+func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error) {
+	for _, list := range []*otter.Cache[string, cachedTenant]{c.tenants, c.strangers} {
+		if answer, ok := list.GetIfPresent(issuer.Raw); ok && time.Now().Before(answer.expires) {
+			return found(answer.tenant)
+		}
+	}
+	generation := c.generation.Load()
+	flight := strconv.FormatUint(generation, 10) + " " + issuer.Raw
+	result := c.flights.DoChan(flight, func() (any, error) { return c.lookUp(ctx, issuer, generation) })
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return found(r.Val.(*Tenant))
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var errTooManyLookups = errors.New("too many tenant look-ups at once")
+
+// lookUp asks the source and remembers its answer. It returns a nil tenant for an unknown one.
+func (c *TenantCache) lookUp(ctx context.Context, issuer Issuer, generation uint64) (t *Tenant, err error) {
+	defer recovered(&err)
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	default:
+		return nil, errTooManyLookups
+	}
+	// The look-up is shared: it must not die with the request that happened to begin it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tenantLookupTime)
+	defer cancel()
+
+	t, err = c.source.Tenant(ctx, issuer)
+	switch {
+	case errors.Is(err, ErrUnknownTenant):
+		t = nil
+	case err != nil:
+		return nil, err
+	}
+	if t != nil {
+		if t, err = t.sealed(); err != nil {
+			return nil, newError(ErrTenantInvalid, err)
+		}
+	}
+	c.remember(issuer, t, generation)
+	return t, nil
+}
+
+func (c *TenantCache) remember(issuer Issuer, t *Tenant, generation uint64) {
+	// The issuer's strings point into a token; a map must not pin that.
+	key, tenantID := strings.Clone(issuer.Raw), strings.Clone(issuer.TenantID)
+	// A stranger can put a known tenant's ID behind any host, so that only the issuers the tenant has count as its own.
+	list := c.strangers
+	if t != nil && t.issues(issuer) {
+		list = c.tenants
+	}
+	list.Set(key, cachedTenant{tenantID, t, time.Now().Add(c.ttl)})
+	if c.generation.Load() != generation {
+		list.Invalidate(key)
+	}
+}
