@@ -1,0 +1,207 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	maxDocument   = 1 << 20 // bytes, unpacked
+	maxRedirects  = 3
+	maxRetryAfter = 5 * time.Minute
+	dialTime      = 2 * time.Second
+)
+
+// retryError is a failed fetch whose answer said when to come again.
+type retryError struct {
+	status int
+	after  time.Duration
+}
+
+func (e *retryError) Error() string { return fmt.Sprintf("the key server answered %d", e.status) }
+
+// keyFetcher fetches discovery documents and key sets. Whatever it is sent, it is done in bounded time and memory and has
+// asked no host but the request's.
+type keyFetcher struct {
+	client  *http.Client
+	timeout time.Duration
+}
+
+// newKeyFetcher copies the client, so that what the caller changes later has no effect, and puts its own redirect rule in.
+func newKeyFetcher(client *http.Client, timeout time.Duration) *keyFetcher {
+	c := http.Client{Transport: nil}
+	if client != nil {
+		c = *client
+	} else {
+		c.Transport = newKeyTransport()
+	}
+	c.CheckRedirect = sameHost
+	c.Jar = nil
+	return &keyFetcher{client: &c, timeout: timeout}
+}
+
+// sameHost lets a redirect change the path and nothing else of the origin.
+func sameHost(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errors.New("too many redirects")
+	}
+	if first := via[0].URL; req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {
+		return errors.New("a redirect to another host or scheme is not followed")
+	}
+	return nil
+}
+
+// fetch gets the key set of r. Keys that old holds too stay the same objects.
+func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, old *keySet) (set *keySet, err error) {
+	defer recovered(&err) // the transport may be the caller's
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+
+	document, err := f.get(ctx, r.metadata)
+	if err != nil {
+		return nil, fmt.Errorf("discovery document: %w", err)
+	}
+	var doc struct {
+		Issuer        string `json:"issuer"`
+		JWKSURI       string `json:"jwks_uri"`
+		CloudInstance string `json:"cloud_instance_name"`
+	}
+	if err := json.Unmarshal(document, &doc); err != nil {
+		return nil, fmt.Errorf("the discovery document is not JSON: %w", err)
+	}
+	if !r.accepts(doc.Issuer) {
+		return nil, errors.New("the discovery document is of another issuer")
+	}
+	if err := r.checkKeyAddress(doc.JWKSURI); err != nil {
+		return nil, err
+	}
+	document, err = f.get(ctx, doc.JWKSURI)
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	return parseKeySet(document, doc.CloudInstance, old)
+}
+
+func (f *keyFetcher) get(ctx context.Context, address string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := f.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return nil, &retryError{res.StatusCode, retryAfter(res.Header.Get("Retry-After"))}
+	default:
+		return nil, fmt.Errorf("the key server answered %d", res.StatusCode)
+	}
+	document, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(document) > maxDocument {
+		return nil, fmt.Errorf("the document is larger than %d bytes", maxDocument)
+	}
+	return document, nil
+}
+
+// retryAfter reads the header (RFC 9110 §10.2.3), capped so that one answer cannot silence us for a day.
+func retryAfter(header string) time.Duration {
+	if seconds, err := strconv.ParseInt(strings.TrimSpace(header), 10, 32); err == nil {
+		return min(max(time.Duration(seconds)*time.Second, 0), maxRetryAfter)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(time.Until(at), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// newKeyTransport is the default transport: it honours the proxy environment, and checks every address it dials, so that a
+// configured name that resolves into the private network is refused (SSRF by DNS).
+func newKeyTransport() http.RoundTripper {
+	var proxies sync.Map // addresses of proxies that the operator named: these are dialled unchecked
+	checked := &net.Dialer{Timeout: dialTime, Control: publicAddress}
+	unchecked := &net.Dialer{Timeout: dialTime}
+	return &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			proxy, err := http.ProxyFromEnvironment(r)
+			if proxy != nil {
+				proxies.Store(proxyAddress(proxy), true)
+			}
+			return proxy, err
+		},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, _, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			_, proxy := proxies.Load(address)
+			if proxy || loopback(hostOf(host)) || literal(host) {
+				return unchecked.DialContext(ctx, network, address)
+			}
+			return checked.DialContext(ctx, network, address)
+		},
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    2,
+		IdleConnTimeout:        30 * time.Second,
+		TLSHandshakeTimeout:    dialTime,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// hostOf puts the brackets back that net.SplitHostPort took from an IPv6 address.
+func hostOf(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// literal reports whether host is an address: then it stands in the configuration, since no other host is ever asked.
+func literal(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+func proxyAddress(proxy *url.URL) string {
+	port := proxy.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[proxy.Scheme]
+	}
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(proxy.Hostname(), port)
+}
+
+// publicAddress refuses to connect to an address that is not on the public internet.
+func publicAddress(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := at.Addr().Unmap(); !ip.IsGlobalUnicast() || ip.IsPrivate() || carrierNAT.Contains(ip) {
+		return errors.New("the key server's name resolves to a private address")
+	}
+	return nil
+}
+
+// carrierNAT is the shared address space of RFC 6598, private in all but name.
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
