@@ -1,0 +1,43 @@
+package identity
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// Handler is the middleware for net/http. [Config.Skipper] and [Config.ErrorHandler] are Echo's and have no effect here.
+// The principal of a request is [FromContext] of its context.
+func (v *Verifier) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v.resource != nil && v.resource.asked(r) {
+			v.resource.ServeHTTP(w, r)
+			return
+		}
+		p, err := v.Authenticate(r)
+		switch {
+		case err == nil:
+			r = r.WithContext(NewContext(r.Context(), p))
+		case v.optional && errors.Is(err, ErrTokenMissing):
+		default:
+			e, _ := asError(err) // Authenticate returns no other
+			e.write(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// write answers a request with the refusal.
+func (e *Error) write(w http.ResponseWriter, r *http.Request) {
+	document, err := json.Marshal(e.body())
+	if err != nil {
+		document = nil // not reached: two strings
+	}
+	e.setHeader(w.Header())
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.StatusCode())
+	if r.Method != http.MethodHead {
+		w.Write(document)
+	}
+}

@@ -1,0 +1,150 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Observe says where to report what happens. The zero value logs to [slog.Default] and traces nothing.
+type Observe struct {
+	// Logger receives one line per refusal and per failed fetch. A flood of refusals of one kind is thinned out and
+	// counted. No line holds a token, or a claim other than iss, tid and kid. Nil means slog.Default().
+	Logger *slog.Logger
+	// Trace holds callbacks for metrics and traces.
+	Trace Trace
+}
+
+// Trace holds optional callbacks, in the manner of [net/http/httptrace.ClientTrace]. They run synchronously, must not block,
+// and must be safe for concurrent use. A nil callback costs nothing.
+type Trace struct {
+	// Verified is called after each verification.
+	Verified func(ctx context.Context, info VerifyInfo)
+	// KeysFetched is called after each fetch of a key set.
+	KeysFetched func(ctx context.Context, info FetchInfo)
+}
+
+// VerifyInfo describes one verification.
+type VerifyInfo struct {
+	// Reason is empty for an accepted token.
+	Reason Reason
+	// TenantID is the tenant that the token says it is from, once its issuer is found well-formed. It is for logs: as a
+	// metric label it is unbounded.
+	TenantID string
+	// Duration is how long it took, fetches included.
+	Duration time.Duration
+	// Err is the refusal, nil for an accepted token.
+	Err error
+}
+
+// FetchInfo describes one fetch of a key set.
+type FetchInfo struct {
+	// Metadata is the address of the discovery document.
+	Metadata string
+	// Forced tells that an unknown kid asked for it.
+	Forced bool
+	// Keys counts the kids that can verify tokens, Skipped the entries that cannot.
+	Keys, Skipped int
+	// Duration is how long both documents took.
+	Duration time.Duration
+	// Err is why it failed.
+	Err error
+}
+
+func (f FetchInfo) attrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("metadata", f.Metadata), slog.Bool("forced", f.Forced), slog.Duration("took", f.Duration),
+		slog.Int("keys", f.Keys), slog.Int("skipped", f.Skipped),
+	}
+	if f.Err != nil {
+		attrs = append(attrs, slog.String("cause", f.Err.Error()))
+	}
+	return attrs
+}
+
+// refusalLog writes refusals: a stranger who sends junk must not be able to fill a disk.
+type refusalLog struct {
+	logger *slog.Logger // nil: slog.Default() at the time
+	now    func() time.Time
+
+	mu      sync.Mutex
+	windows map[Reason]*window // bounded: reasons are a closed list, and those of an application's rules count as one
+}
+
+// window counts the refusals of one reason within one second.
+type window struct {
+	began      time.Time
+	written    int
+	suppressed int
+}
+
+const refusalsPerSecond = 10 // of one reason
+
+// write logs a refusal. It changes e only to note that it did.
+func (l *refusalLog) write(ctx context.Context, e *Error, attrs ...slog.Attr) {
+	if e.logged {
+		return
+	}
+	e.logged = true
+	level := refusalLevel(e)
+	logger := l.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	suppressed, ok := l.admit(e)
+	if !ok {
+		return
+	}
+	attrs = append(attrs, slog.String("reason", string(e.Reason)), slog.Int("status", e.StatusCode()))
+	if e.cause != nil {
+		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+	}
+	if suppressed > 0 {
+		attrs = append(attrs, slog.Int("suppressed", suppressed))
+	}
+	if p, ok := errors.AsType[*panicError](e); ok {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	logger.LogAttrs(ctx, level, "identity: request refused", attrs...)
+}
+
+// refusalLevel tells our own faults, which someone must mend, from the caller's.
+func refusalLevel(e *Error) slog.Level {
+	switch {
+	case e.StatusCode() >= 500, e.Reason == ErrNotAuthenticated.(*sentinel).reason:
+		return slog.LevelError
+	case e.Reason == ErrTokenMissing.(*sentinel).reason:
+		return slog.LevelDebug // every first request of some clients
+	}
+	return slog.LevelInfo
+}
+
+// admit reports whether a line may be written, and how many were not since the last.
+func (l *refusalLog) admit(e *Error) (suppressed int, ok bool) {
+	reason, now := e.Reason, l.now()
+	if e.rule == nil {
+		reason = ErrRule.(*sentinel).reason
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.windows[reason]
+	if w == nil {
+		w = new(window)
+		l.windows[reason] = w
+	}
+	if now.Sub(w.began) >= time.Second {
+		w.began, w.written = now, 0
+		suppressed, w.suppressed = w.suppressed, 0
+	}
+	if w.written >= refusalsPerSecond {
+		w.suppressed++
+		return 0, false
+	}
+	w.written++
+	return suppressed, true
+}

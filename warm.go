@@ -1,0 +1,102 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const warmAtOnce = 8
+
+// Warm fetches the key sets of all tenants that the source lists, as a [Registry] does: eight at a time, each once. A service
+// may call it before it reports ready, so that no first request waits. It returns what failed, and nil for a source that
+// lists no tenants.
+func (v *Verifier) Warm(ctx context.Context) error {
+	source, ok := v.tenants.(lister)
+	if !ok {
+		return nil
+	}
+	var (
+		group  errgroup.Group
+		mu     sync.Mutex
+		faults []error
+		seen   = make(map[string]bool)
+	)
+	group.SetLimit(warmAtOnce)
+	fault := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		faults = append(faults, err)
+	}
+	for tenant := range source.All() {
+		t, err := tenant.sealed()
+		if err != nil {
+			fault(err)
+			continue
+		}
+		for _, request := range v.keyRequests(t) {
+			if seen[request.metadata] {
+				continue
+			}
+			seen[request.metadata] = true
+			group.Go(func() error {
+				if _, _, err := v.keys.current(ctx, request); err != nil {
+					fault(fmt.Errorf("%s: %w", request.metadata, err))
+				}
+				return nil
+			})
+		}
+	}
+	group.Wait()
+	return errors.Join(faults...)
+}
+
+// keyRequests are the key sets that tokens of a tenant can need.
+func (v *Verifier) keyRequests(t *Tenant) (requests []keyRequest) {
+	switch t.kind() {
+	case b2c:
+		for _, origin := range t.B2C.origins {
+			for _, policy := range t.B2C.Policies {
+				requests = append(requests, keyRequestOf(t, Issuer{origin: origin}, policy, v.clientID))
+			}
+		}
+	case external:
+		for _, origin := range t.External.origins {
+			requests = append(requests, keyRequestOf(t, Issuer{origin: origin}, "", v.clientID))
+		}
+	default:
+		requests = append(requests, keyRequestOf(t, Issuer{}, "", v.clientID))
+	}
+	return requests
+}
+
+// Stats are counters since the verifier was made, and what it holds now.
+type Stats struct {
+	// KeySets and Keys count what is held.
+	KeySets, Keys int
+	// SkippedKeys counts the entries of the held key sets that cannot verify tokens.
+	SkippedKeys int
+	// Fetches counts fetches of key sets, ForcedFetches those that an unknown kid asked for, FailedFetches those that failed.
+	Fetches, ForcedFetches, FailedFetches uint64
+}
+
+// Stats returns the counters. It walks over the key sets: call it for a metric, not for each request.
+func (v *Verifier) Stats() Stats {
+	r := v.keys
+	s := Stats{Fetches: r.fetches.Load(), ForcedFetches: r.forced.Load(), FailedFetches: r.failed.Load()}
+	for _, item := range r.sets.Items() {
+		set := item.Object.(*keyHandle).set.Load()
+		if set == nil {
+			continue
+		}
+		s.KeySets++
+		s.SkippedKeys += set.skipped
+		for _, keys := range set.keys {
+			s.Keys += len(keys)
+		}
+	}
+	return s
+}
