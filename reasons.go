@@ -77,7 +77,7 @@ var (
 )
 
 // The token was issued by, for or at something else. All 401 invalid_token. The three about issuer and tenant look the
-// same to clients, so that nobody learns from the answer which tenants are known.
+// same to clients: why a tenant is not trusted is nobody's business.
 var (
 	// ErrIssuer: iss is not of a documented form, or is not the one that the tenant issues with.
 	ErrIssuer = invalidToken("issuer_not_trusted", "The issuer of the access token is not trusted.", jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidClaims)
