@@ -68,6 +68,9 @@ func (l lookup) token(r *http.Request) (string, error) {
 	}
 	found, decided, exclusive := "", false, 0
 	for _, place := range l {
+		if decided && !place.exclusive {
+			continue // whatever it holds, sound or not, does not count
+		}
 		token, err := place.find(r, place.name)
 		if err != nil {
 			return "", err

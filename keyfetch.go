@@ -63,8 +63,8 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch gets the key set of r. Keys that old holds too stay the same objects.
-func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, old *keySet) (set *keySet, err error) {
+// fetch gets the key set of r. Keys that old holds too stay the same objects; the others date from now.
+func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, now time.Time, old *keySet) (set *keySet, err error) {
 	defer recovered(&err) // the transport may be the caller's
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
@@ -91,7 +91,7 @@ func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, old *keySet) (set 
 	if err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
-	return parseKeySet(document, doc.CloudInstance, old)
+	return parseKeySet(document, doc.CloudInstance, now, old)
 }
 
 func (f *keyFetcher) get(ctx context.Context, address string) ([]byte, error) {

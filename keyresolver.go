@@ -98,7 +98,7 @@ type keyHandle struct {
 	mu         sync.Mutex // guards the rest
 	notBefore  time.Time  // no refresh before this: the last one failed, or is not due
 	silence    time.Time  // no fetch of any kind before this: the server said Retry-After
-	tried      bool       // a refresh has failed since set was fetched
+	tried      bool       // a refresh in time was begun since set was fetched, or one has failed
 	refreshing bool       // a refresh is under way
 	failures   int        // in a row, without a set
 	lastError  error      // of the last fetch, nil after a success
@@ -140,30 +140,56 @@ func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, 
 }
 
 // findLegacy finds the key of a v1.0 token that the v2.0 key set does not list. Only the v2.0 set says whom a key may sign
-// for, so the v1.0 one is asked only for what the v2.0 one still lacks after its forced refresh.
-func (r *keyResolver) findLegacy(ctx context.Context, handle *keyHandle, seen *keySet, request, legacy keyRequest, kid string, signer signer) (*verificationKey, error) {
-	if held := r.handle(legacy.metadata).set.Load(); held == nil || !held.has(kid) {
-		if _, err := r.force(ctx, handle, request, seen); err != nil && !errors.Is(err, ErrKeyNotFound) {
-			return nil, err
-		}
-		if set := handle.set.Load(); set.has(kid) {
-			return set.key(kid, signer)
+// for: a key from the v1.0 one is good only if the v2.0 set was fetched after it appeared and lacks it still. Else a key of
+// personal accounts that is published in both could sign for organisations until the v2.0 set is refreshed.
+func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySet, request, legacy keyRequest, kid string, signer signer) (*verificationKey, error) {
+	v1, held := r.held(legacy)
+	if held.has(kid) {
+		if key, err := held.key(kid, signer); err != nil || r.lacks(seen, key) {
+			return key, err
 		}
 	}
-	legacyHandle, set, err := r.current(ctx, legacy)
+	newest, err := r.force(ctx, v2, request, seen)
 	if err != nil {
+		if cause := v1.failed(); cause != nil && errors.Is(err, ErrKeyNotFound) {
+			return nil, keysUnavailable(cause, r.options.Cooldown) // the v1.0 set might have the key, if only it could be asked
+		}
 		return nil, err
 	}
-	if !set.has(kid) {
-		if set, err = r.force(ctx, legacyHandle, legacy, set); err != nil {
+	if newest.has(kid) {
+		return newest.key(kid, signer)
+	}
+	if _, held, err = r.current(ctx, legacy); err != nil {
+		return nil, err
+	}
+	if !held.has(kid) {
+		if held, err = r.force(ctx, v1, legacy, held); err != nil {
 			return nil, err
 		}
 	}
-	// The fetches above took time: a kid that the v2.0 set lists by now is judged by it.
-	if newest := handle.set.Load(); newest.has(kid) {
-		return newest.key(kid, signer)
+	return held.lookUp(kid, signer)
+}
+
+// held returns the handle of a key set and what it holds, without asking for it.
+func (r *keyResolver) held(request keyRequest) (*keyHandle, *keySet) {
+	h := r.handle(request.metadata)
+	if set := h.set.Load(); set != nil && r.now().Sub(set.fetched) <= r.options.MaxStale {
+		return h, set
 	}
-	return set.lookUp(kid, signer)
+	return h, new(keySet)
+}
+
+// lacks reports whether set lacks a key that was there to be seen when it was fetched. The two fetches of findLegacy, this one
+// first, may lie two time-outs apart.
+func (r *keyResolver) lacks(set *keySet, key *verificationKey) bool {
+	return !set.has(key.id) && key.since.Sub(set.fetched) <= 2*r.options.Timeout
+}
+
+// failed is why the last fetch failed, nil if it did not.
+func (h *keyHandle) failed() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastError
 }
 
 var errNoSuchKey = errors.New("the key set has no such kid")
@@ -225,12 +251,15 @@ func (r *keyResolver) current(ctx context.Context, request keyRequest) (*keyHand
 	h.mu.Lock()
 	due := h.pause(now) <= 0
 	idle := now.After(set.expires) && !h.tried // nobody has come to refresh it in time
+	if due && !idle {
+		h.tried = true // nobody waits at the end of the TTL for a refresh that began before it
+	}
 	refreshing := h.refreshing
 	h.mu.Unlock()
 	if due && (idle || !refreshing) {
 		flight := r.refresh(ctx, h, request, set)
 		if idle {
-			if _, err := wait(ctx, flight); ctx.Err() != nil {
+			if _, err := wait(ctx, flight); err != nil && ctx.Err() != nil {
 				return h, nil, err
 			}
 			set = h.set.Load()
@@ -267,7 +296,7 @@ func wait(ctx context.Context, flight <-chan singleflight.Result) (*keySet, erro
 	select {
 	case result := <-flight:
 		if result.Err != nil {
-			return nil, result.Err
+			return nil, ownError(result.Err)
 		}
 		return result.Val.(*keySet), nil
 	case <-ctx.Done():
@@ -354,28 +383,28 @@ func (r *keyResolver) fetch(ctx context.Context, h *keyHandle, request keyReques
 		h.nextForced = began.Add(r.options.Cooldown)
 		h.mu.Unlock()
 	}
-	set, err = r.fetcher.fetch(ctx, request, h.set.Load())
+	set, err = r.fetcher.fetch(ctx, request, began, h.set.Load())
 	if err != nil {
 		r.failed.Add(1)
 		err = r.failure(h, err)
 	} else {
-		set = r.success(h, set, began)
+		set = r.success(h, set)
 	}
 	r.report(ctx, request, set, err, forced, r.now().Sub(began))
 	return set, err
 }
 
 // success puts a new set into use and returns the newest one.
-func (r *keyResolver) success(h *keyHandle, set *keySet, began time.Time) *keySet {
+func (r *keyResolver) success(h *keyHandle, set *keySet) *keySet {
 	ttl := time.Duration(float64(r.options.TTL) * r.jitter())
-	set.fetched, set.expires = began, began.Add(ttl)
+	set.expires = set.fetched.Add(ttl)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if held := h.set.Load(); held != nil && held.fetched.After(began) {
+	if held := h.set.Load(); held != nil && held.fetched.After(set.fetched) {
 		return held // a fetch that began later was faster
 	}
 	h.set.Store(set)
-	h.notBefore, h.silence, h.tried, h.failures, h.lastError = began.Add(ttl*8/10), time.Time{}, false, 0, nil
+	h.notBefore, h.silence, h.tried, h.failures, h.lastError = set.fetched.Add(ttl*8/10), time.Time{}, false, 0, nil
 	h.due.Store(int64(h.notBefore.Sub(r.start)))
 	return set
 }

@@ -26,6 +26,7 @@ type verificationKey struct {
 	id     string
 	issuer string // whom the key may sign for; empty means no such limit
 	public *rsa.PublicKey
+	since  time.Time // when the fetch began that first found it
 }
 
 // keySet is a key set as it was fetched: immutable, replaced whole.
@@ -59,7 +60,7 @@ var errNoUsableKey = errors.New("no usable RSA key in the set")
 
 // parseKeySet reads a JWKS document. Entries that are not usable are skipped and counted; a set without a usable key is an
 // error. Keys that old holds too are taken from there.
-func parseKeySet(document []byte, cloudInstance string, old *keySet) (*keySet, error) {
+func parseKeySet(document []byte, cloudInstance string, now time.Time, old *keySet) (*keySet, error) {
 	var doc struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -69,7 +70,7 @@ func parseKeySet(document []byte, cloudInstance string, old *keySet) (*keySet, e
 	if len(doc.Keys) > maxKeys {
 		return nil, fmt.Errorf("the key set has %d keys, more than %d", len(doc.Keys), maxKeys)
 	}
-	set := &keySet{keys: make(map[string][]*verificationKey), listed: make(map[string]string)}
+	set := &keySet{keys: make(map[string][]*verificationKey), listed: make(map[string]string), fetched: now}
 	for _, entry := range doc.Keys {
 		var j jwk
 		if err := json.Unmarshal(entry, &j); err != nil {
@@ -97,7 +98,7 @@ func (s *keySet) add(j jwk, cloudInstance string, old *keySet) {
 		s.listed[j.ID] = err.Error()
 		return
 	}
-	key := &verificationKey{id: j.ID, issuer: strings.TrimSpace(j.Issuer), public: public}
+	key := &verificationKey{id: j.ID, issuer: strings.TrimSpace(j.Issuer), public: public, since: s.fetched}
 	if slices.ContainsFunc(s.keys[j.ID], key.equal) {
 		return // identical material counts once
 	}

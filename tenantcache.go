@@ -100,7 +100,7 @@ func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error
 	select {
 	case r := <-result:
 		if r.Err != nil {
-			return nil, r.Err
+			return nil, ownError(r.Err)
 		}
 		return found(r.Val.(*Tenant))
 	case <-ctx.Done():

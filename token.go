@@ -456,7 +456,7 @@ func listValue(raw string) (list stringList, ok bool) {
 		return stringList{}, false
 	}
 	if n > 1 {
-		list.many = make([]string, 0, n)
+		list = stringList{many: make([]string, 0, n)}
 		eachString(raw, func(s string) { list.many = append(list.many, s) })
 	}
 	return list, true
