@@ -1,0 +1,142 @@
+package mockidp
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+)
+
+// TB is the part of [testing.TB] that Start needs.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// Start makes a server that listens on the loopback interface with TLS until the test ends. It is reached at [Server.URL], under
+// https://localhost with the same port, and through [Server.Client] at every host that it stands for. Certificates come from an
+// authority of its own, [Server.CA]. It panics like [New] and fails the test when it cannot listen.
+func Start(tb TB, opts ...Option) *Server {
+	tb.Helper()
+	s := New(opts...)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("mockidp: %v", err)
+		return nil
+	}
+	address := listener.Addr().String()
+	s.authority = newAuthority()
+	s.closing = make(chan struct{})
+	s.transport.sockets = &http.Transport{
+		// The host of the URL decides about the certificate; the connection always goes to the listener.
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+		TLSClientConfig: &tls.Config{RootCAs: s.authority.pool(), MinVersion: tls.VersionTLS12},
+	}
+	web := &httptest.Server{
+		Listener: listener,
+		Config:   &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}, // broken connections are what tests want
+		TLS: &tls.Config{
+			Certificates:   []tls.Certificate{*s.authority.leaf("")}, // without SNI: the client names an IP address
+			GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return s.authority.leaf(h.ServerName), nil },
+		},
+	}
+	s.URL = "https://" + address
+	web.StartTLS()
+	tb.Cleanup(func() {
+		close(s.closing) // before Close, which waits for the handlers
+		s.transport.CloseIdleConnections()
+		web.Close()
+	})
+	return s
+}
+
+// authority signs certificates for any host, in memory.
+type authority struct {
+	key         *ecdsa.PrivateKey
+	certificate *x509.Certificate
+
+	mu     sync.Mutex // guards leaves
+	leaves map[string]*tls.Certificate
+}
+
+// maxLeaves bounds the certificates that are kept; a client chooses the names.
+const maxLeaves = 1000
+
+func newAuthority() *authority {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(fmt.Sprintf("mockidp: authority: %v", err))
+	}
+	a := &authority{key: key, leaves: make(map[string]*tls.Certificate)}
+	template := a.template("mockidp authority")
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign
+	a.certificate = a.sign(template, template)
+	return a
+}
+
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+// template is valid in all years that a test's clock may show.
+func (a *authority) template(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(randomBytes(16)),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+func (a *authority) sign(template, parent *x509.Certificate) *x509.Certificate {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, a.key.Public(), a.key)
+	if err != nil {
+		panic(fmt.Sprintf("mockidp: certificate: %v", err))
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(fmt.Sprintf("mockidp: certificate: %v", err))
+	}
+	return certificate
+}
+
+// leaf is the certificate of a host; the loopback addresses are on every one.
+func (a *authority) leaf(host string) *tls.Certificate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.leaves[host]; c != nil {
+		return c
+	}
+	template := a.template("mockidp")
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	template.DNSNames = []string{"localhost"}
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if host != "" {
+		template.DNSNames = append(template.DNSNames, host)
+	}
+	certificate := a.sign(template, a.certificate)
+	c := &tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: a.key, Leaf: certificate}
+	if len(a.leaves) < maxLeaves {
+		a.leaves[host] = c
+	}
+	return c
+}
