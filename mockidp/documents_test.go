@@ -197,6 +197,28 @@ func TestNotServed(t *testing.T) {
 	want(t, e, map[string]any{"error": "invalid_tenant", "error_codes": []int{90002}})
 }
 
+// The host of one tenant does not serve another of its kind.
+func TestForeignHost(t *testing.T) {
+	t.Parallel()
+	const other, otherShop = "12121212-1111-4111-8111-121212121212", "14141414-1111-4111-8111-141414141414"
+	idp := mockidp.New()
+	idp.AddTenant(mockidp.Tenant{ID: other, Kind: mockidp.External, Domain: "othercx"})
+	idp.AddTenant(mockidp.Tenant{ID: otherShop, Kind: mockidp.B2C, Domain: "otherb2c", Policies: []string{"B2C_1_susi"}})
+	for url, status := range map[string]int{
+		"https://othercx.ciamlogin.com/" + other + discoveryPath:                                200,
+		"https://contosocx.ciamlogin.com/" + other + discoveryPath:                              400,
+		"https://contosocx.ciamlogin.com/othercx.onmicrosoft.com" + discoveryPath:               400,
+		"https://otherb2c.b2clogin.com/" + otherShop + "/b2c_1_susi" + discoveryPath:            200,
+		"https://contosob2c.b2clogin.com/" + otherShop + "/b2c_1_susi" + discoveryPath:          400,
+		"https://contosob2c.b2clogin.com/" + otherShop + "/discovery/v2.0/keys?p=b2c_1_susi":    400,
+		"https://otherb2c.b2clogin.com/otherb2c.onmicrosoft.com/b2c_1_susi/discovery/v2.0/keys": 200,
+	} {
+		if got, body := fetch(t, idp.Client(), url); got != status {
+			t.Errorf("%s: got=%d %s, want=%d", url, got, body, status)
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	idp := mockidp.New()

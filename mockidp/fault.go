@@ -36,7 +36,8 @@ func (e Endpoint) String() string {
 }
 
 // Fault is something that goes wrong with an answer. The first group of fields says with which one; empty fields match every
-// request. The second group says what happens; everything in it can be combined, and nothing in it counts the request alone.
+// request. The second group says what happens; everything in it can be combined. The zero value hits every request and changes
+// nothing.
 type Fault struct {
 	// Endpoint is the document. Zero means any.
 	Endpoint Endpoint

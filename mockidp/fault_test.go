@@ -163,7 +163,7 @@ func TestFaultScopes(t *testing.T) {
 		"other":          {mockidp.Fault{Endpoint: mockidp.OtherEndpoint}, "---------x"},
 		"tenant":         {mockidp.Fault{Tenant: strings.ToUpper(mockidp.Contoso)}, "--xxx-----"},
 		"domain":         {mockidp.Fault{Tenant: "Contoso.onmicrosoft.com"}, "----x-----"},
-		"common":         {mockidp.Fault{Tenant: "common"}, "xx------x-"},
+		"common":         {mockidp.Fault{Tenant: "common"}, "xx------xx"},
 		"policy":         {mockidp.Fault{Policy: "B2C_1_susi"}, "-----x-x--"},
 		"host":           {mockidp.Fault{Host: "login.WINDOWS.net"}, "----x-----"},
 		"host with port": {mockidp.Fault{Host: "localhost:1"}, "--------x-"},

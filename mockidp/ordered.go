@@ -30,15 +30,6 @@ func (o *object) remove(name string) {
 	*o = slices.DeleteFunc(*o, func(m member) bool { return m.name == name })
 }
 
-// rename keeps the place of the member.
-func (o *object) rename(from, to string) {
-	for i := range *o {
-		if (*o)[i].name == from {
-			(*o)[i].name = to
-		}
-	}
-}
-
 // edit lets f change the members as a map. New ones come last, in the order of their names.
 func (o *object) edit(f func(map[string]any)) {
 	values := make(map[string]any, len(*o))

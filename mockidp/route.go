@@ -121,10 +121,10 @@ func (s *Server) routePath(rt *route, u *url.URL) {
 		rt.policy, rt.policyForm = strings.ToLower(query.Get("p")), policyInQuery
 	}
 	rt.appID = strings.ToLower(u.Query().Get("appid"))
-	if rt.endpoint == OtherEndpoint || !rt.known {
+	if rt.endpoint == OtherEndpoint {
 		return
 	}
-	if len(segments) > 2 || rt.policy == "" && rt.policyForm == policyWithTFP {
+	if !rt.known || len(segments) > 2 || rt.policy == "" && rt.policyForm == policyWithTFP {
 		rt.endpoint = OtherEndpoint
 		return
 	}

@@ -49,7 +49,7 @@ func WithTenants(tenants ...Tenant) Option {
 }
 
 // WithClock sets the clock that tokens and records take their times from. Without it, that is [time.Now], which is the fake clock
-// inside a testing/synctest bubble. Delays of faults do not use it.
+// inside a testing/synctest bubble. It must be safe for concurrent use. Delays of faults do not use it.
 func WithClock(now func() time.Time) Option {
 	return func(s *Server) { s.now = now }
 }
