@@ -44,6 +44,7 @@ type Error struct {
 	cause    error
 	metadata string // address of the protected resource metadata (RFC 9728 §5.1)
 	logged   bool
+	original *Error // the application's own, of which this is the completed copy
 }
 
 // newError makes the Error of a sentinel. The cause is for the log; it must not hold any claim value but iss, tid and kid.
@@ -87,8 +88,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether target is the sentinel of e's Reason, or the sentinel of golang-jwt that means the same.
+// Is reports whether target is the sentinel of e's Reason, the sentinel of golang-jwt that means the same, or the error that a
+// [Rule] returned, which was copied to make this one.
 func (e *Error) Is(target error) bool {
+	if own, ok := target.(*Error); ok {
+		return e.original != nil && own == e.original
+	}
 	if s, ok := target.(*sentinel); ok {
 		return s.reason == e.Reason
 	}

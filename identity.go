@@ -151,9 +151,6 @@ func New(cfg Config) (*Verifier, error) {
 	if v.contextKey == "" {
 		v.contextKey = "user"
 	}
-	if v.skipper == nil {
-		v.skipper = middleware.DefaultSkipper
-	}
 	keys, keyFaults := cfg.Keys.withDefaults()
 	faults = append(faults, keyFaults...)
 	faults = append(faults, v.tenantFaults()...)
@@ -182,11 +179,20 @@ func (v *Verifier) tenantFaults() (faults []error) {
 			faults = append(faults, fmt.Errorf("identity: Config.Tenants: %w", err))
 		}
 	}
-	source, ok := v.tenants.(lister)
+	var source any = v.tenants
+	if cache, ok := source.(*TenantCache); ok {
+		source = cache.source
+	}
+	if _, ok := source.(anyTenant); ok { // none of its tenants has rules of its own
+		if err := v.usable(new(Tenant)); err != nil {
+			faults = append(faults, fmt.Errorf("identity: Config.Tenants: AnyTenant: %w", err))
+		}
+	}
+	list, ok := source.(lister)
 	if !ok {
 		return faults
 	}
-	for t := range source.All() {
+	for t := range list.All() {
 		if err := v.usable(&t); err != nil {
 			faults = append(faults, fmt.Errorf("identity: Config.Tenants: %s%s: %w", t.ID, named(t.Name), err))
 		}
@@ -251,6 +257,9 @@ func (v *Verifier) EchoJWTConfig() echojwt.Config {
 		Skipper:    v.skip,
 		ContextKey: v.contextKey,
 		TokenLookupFuncs: []middleware.ValuesExtractor{func(c echo.Context) ([]string, error) {
+			if err := v.skipperFault(c); err != nil {
+				return nil, err
+			}
 			raw, err := v.lookup.token(c.Request())
 			if err != nil {
 				return nil, err
@@ -287,14 +296,42 @@ func (v *Verifier) Middleware() echo.MiddlewareFunc {
 // skip lets requests pass that need no authentication. Optional mode stands here and not in the error handler, where a request
 // could pass after a refusal.
 func (v *Verifier) skip(c echo.Context) bool {
-	if v.skipper(c) {
-		return true
+	if v.skipper != nil {
+		skip, err := v.askSkipper(c)
+		if err != nil {
+			c.Set(skipperFaultKey, err)
+			return false
+		}
+		if skip {
+			return true
+		}
 	}
 	if !v.optional {
 		return false
 	}
 	_, err := v.lookup.token(c.Request())
 	return errors.Is(err, ErrTokenMissing)
+}
+
+// askSkipper calls the application's Skipper.
+func (v *Verifier) askSkipper(c echo.Context) (skip bool, err error) {
+	defer recovered(&err)
+	return v.skipper(c), nil
+}
+
+// skipperFaultKey is where skip leaves a panic of the Skipper: it can only say yes or no, while the extraction, which comes next,
+// can refuse.
+const skipperFaultKey = "identity: fault of the Skipper"
+
+func (v *Verifier) skipperFault(c echo.Context) error {
+	if v.skipper == nil {
+		return nil
+	}
+	err, _ := c.Get(skipperFaultKey).(error)
+	if err != nil {
+		c.Set(skipperFaultKey, nil) // not for another verifier's extraction
+	}
+	return err
 }
 
 // SkipPreflight is a Skipper for CORS preflight requests, which browsers send without a token: OPTIONS with Origin and
@@ -359,6 +396,9 @@ func (v *Verifier) refuse(ctx context.Context, err error, attrs ...slog.Attr) *E
 	}
 	if e.rule == nil { // the application's own, which it may use again
 		own := *e
+		if own.original == nil {
+			own.original = e
+		}
 		if err != error(e) {
 			own.cause = err
 		}

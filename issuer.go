@@ -62,6 +62,14 @@ func ParseIssuer(raw string) (Issuer, error) {
 	return iss, nil
 }
 
+// clone is a copy that shares no memory with the token.
+func (iss Issuer) clone() Issuer {
+	for _, s := range []*string{&iss.Raw, &iss.Host, &iss.TenantID, &iss.Policy, &iss.origin} {
+		*s = strings.Clone(*s)
+	}
+	return iss
+}
+
 // parsePath reads what follows the slash after the host.
 func (iss *Issuer) parsePath(path string) bool {
 	rest, tfp := strings.CutPrefix(path, "tfp/")

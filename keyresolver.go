@@ -82,9 +82,8 @@ type keyResolver struct {
 
 	// sets holds a *keyHandle by the address of the discovery document. It has no expiration: all times live in the
 	// handles, on the monotonic clock.
-	sets    *gocache.Cache
-	adding  sync.Mutex // held to add a handle, so that the bound holds
-	flights singleflight.Group
+	sets   *gocache.Cache
+	adding sync.Mutex // held to add a handle, so that the bound holds
 
 	fetches, forced, failed atomic.Uint64
 }
@@ -94,6 +93,8 @@ type keyHandle struct {
 	set  atomic.Pointer[keySet] // nil until the first success
 	due  atomic.Int64           // nanoseconds since the resolver's start until which no refresh is due
 	used atomic.Int64           // likewise, seconds: when it was last asked for
+	// flights are its refreshes under way. They are its own: one of a handle that was evicted must not answer for its successor.
+	flights singleflight.Group
 
 	mu         sync.Mutex // guards the rest
 	notBefore  time.Time  // no refresh before this: the last one failed, or is not due
@@ -145,6 +146,13 @@ func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, 
 func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySet, request, legacy keyRequest, kid string, signer signer) (*verificationKey, error) {
 	v1, held := r.held(legacy)
 	if held.has(kid) {
+		// A set that serves is refreshed when that is due, or a withdrawn key would go on for as long as MaxStale.
+		var err error
+		if v1, held, err = r.current(ctx, legacy); err != nil {
+			return nil, err
+		}
+	}
+	if held.has(kid) {
 		if key, err := held.key(kid, signer); err != nil || r.lacks(seen, key) {
 			return key, err
 		}
@@ -159,7 +167,7 @@ func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySe
 	if newest.has(kid) {
 		return newest.key(kid, signer)
 	}
-	if _, held, err = r.current(ctx, legacy); err != nil {
+	if v1, held, err = r.current(ctx, legacy); err != nil { // v1 may have been evicted meanwhile
 		return nil, err
 	}
 	if !held.has(kid) {
@@ -308,7 +316,7 @@ func wait(ctx context.Context, flight <-chan singleflight.Result) (*keySet, erro
 // began it.
 func (r *keyResolver) refresh(ctx context.Context, h *keyHandle, request keyRequest, seen *keySet) <-chan singleflight.Result {
 	ctx = context.WithoutCancel(ctx)
-	return r.flights.DoChan(request.metadata, func() (any, error) {
+	return h.flights.DoChan("refresh", func() (any, error) {
 		h.mu.Lock()
 		set, err, pause := h.set.Load(), h.lastError, h.pause(r.now())
 		h.mu.Unlock()
@@ -342,7 +350,7 @@ func (r *keyResolver) force(ctx context.Context, h *keyHandle, request keyReques
 		return set, err
 	}
 	background := context.WithoutCancel(ctx)
-	return wait(ctx, r.flights.DoChan("forced "+request.metadata, func() (any, error) {
+	return wait(ctx, h.flights.DoChan("forced", func() (any, error) {
 		if set, err, done := h.mayForce(r.now(), seen); done {
 			return set, err // the flight before this one has landed meanwhile
 		}
@@ -443,7 +451,7 @@ func (r *keyResolver) report(ctx context.Context, request keyRequest, set *keySe
 	case info.Skipped > 0:
 		level, message = slog.LevelInfo, "identity: keys fetched, some skipped"
 	}
-	r.log.LogAttrs(ctx, level, message, info.attrs()...)
+	r.log.LogAttrs(ctx, level, message, append(info.attrs(), stackOf(err)...)...)
 	if r.trace != nil {
 		var hookErr error
 		func() {
@@ -451,7 +459,7 @@ func (r *keyResolver) report(ctx context.Context, request keyRequest, set *keySe
 			r.trace(ctx, info)
 		}()
 		if hookErr != nil {
-			r.log.LogAttrs(ctx, slog.LevelError, "identity: Trace.KeysFetched", slog.Any("error", hookErr))
+			r.log.LogAttrs(ctx, slog.LevelError, "identity: Trace.KeysFetched", append(stackOf(hookErr), slog.Any("error", hookErr))...)
 		}
 	}
 }

@@ -43,17 +43,26 @@ type keySet struct {
 
 // jwk is a JSON Web Key (RFC 7517 §4) with Microsoft's two additions.
 type jwk struct {
-	KeyType       string          `json:"kty"`
-	Use           string          `json:"use"`
-	Operations    []string        `json:"key_ops"`
-	Algorithm     string          `json:"alg"`
-	ID            string          `json:"kid"`
-	N             string          `json:"n"`
-	E             string          `json:"e"`
-	D             json.RawMessage `json:"d"`
-	K             json.RawMessage `json:"k"`
-	Issuer        string          `json:"issuer"`
-	CloudInstance string          `json:"cloud_instance_name"`
+	KeyType, Use, Algorithm, ID, N, E string
+	Operations                        []string
+	D, K                              json.RawMessage
+	Issuer, CloudInstance             string
+}
+
+// UnmarshalJSON goes through a map, because the names of members differ by case: a USE must not replace the use. It reads on
+// after a member of a wrong type, so that the kid is known.
+func (j *jwk) UnmarshalJSON(entry []byte) error {
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(entry, &members)
+	for name, value := range map[string]any{
+		"kty": &j.KeyType, "use": &j.Use, "key_ops": &j.Operations, "alg": &j.Algorithm, "kid": &j.ID, "n": &j.N, "e": &j.E,
+		"d": &j.D, "k": &j.K, "issuer": &j.Issuer, "cloud_instance_name": &j.CloudInstance,
+	} {
+		if raw, ok := members[name]; ok {
+			err = errors.Join(err, json.Unmarshal(raw, value))
+		}
+	}
+	return err
 }
 
 var errNoUsableKey = errors.New("no usable RSA key in the set")
@@ -75,6 +84,9 @@ func parseKeySet(document []byte, cloudInstance string, now time.Time, old *keyS
 		var j jwk
 		if err := json.Unmarshal(entry, &j); err != nil {
 			set.skipped++
+			if j.ID != "" { // a member of a wrong type: the rest is read all the same
+				set.listed[j.ID] = "the entry is malformed"
+			}
 			continue
 		}
 		set.add(j, cloudInstance, old)
@@ -204,7 +216,7 @@ func (s *keySet) key(kid string, signer signer) (*verificationKey, error) {
 		if k.issuer == "" || !signer.mayUse(k) {
 			continue
 		}
-		if fitting != nil {
+		if fitting != nil && !fitting.public.Equal(k.public) { // identical material counts once
 			return nil, newError(ErrKeyUnusable, errors.New("several keys have this kid"))
 		}
 		fitting = k

@@ -11,7 +11,7 @@ import (
 // Observe says where to report what happens. The zero value logs to [slog.Default] and traces nothing.
 type Observe struct {
 	// Logger receives one line per refusal and per failed fetch. A flood of refusals of one kind is thinned out and
-	// counted. No line holds a token, or a claim other than iss, tid and kid. Nil means slog.Default().
+	// counted. No line holds a token, or a claim other than iss, tid, kid and the calling application. Nil means slog.Default().
 	Logger *slog.Logger
 	// Trace holds callbacks for metrics and traces.
 	Trace Trace
@@ -107,10 +107,15 @@ func (l *refusalLog) write(ctx context.Context, e *Error, attrs ...slog.Attr) {
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
-	if p, ok := errors.AsType[*panicError](e); ok {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	logger.LogAttrs(ctx, level, "identity: request refused", append(attrs, stackOf(e)...)...)
+}
+
+// stackOf is where a panic in err came from, if there is one.
+func stackOf(err error) []slog.Attr {
+	if p, ok := errors.AsType[*panicError](err); ok {
+		return []slog.Attr{slog.String("stack", string(p.stack))}
 	}
-	logger.LogAttrs(ctx, level, "identity: request refused", attrs...)
+	return nil
 }
 
 // refusalLevel tells our own faults, which someone must mend, from the caller's.

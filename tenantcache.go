@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type TenantCache struct {
 	slots   chan struct{}
 	// generation counts calls of Forget. A look-up that began before one must not answer, nor be remembered, after it.
 	generation atomic.Uint64
+	changing   sync.Mutex // held to remember and to forget, so that neither comes between the two halves of the other
 }
 
 type cachedTenant struct {
@@ -69,7 +71,7 @@ func (c *TenantCache) fault() error {
 		faults = append(faults, fmt.Errorf("CachedTenants: a ttl of %v is not positive", c.ttl))
 	}
 	if inner, ok := c.source.(faulty); ok {
-		faults = append(faults, inner.fault())
+		faults = append(faults, split(inner.fault())...)
 	}
 	return errors.Join(faults...)
 }
@@ -77,6 +79,8 @@ func (c *TenantCache) fault() error {
 // Forget drops what is known of a tenant, so that the next request asks the source.
 func (c *TenantCache) Forget(tenantID string) {
 	tenantID = strings.ToLower(tenantID)
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	c.generation.Add(1)
 	for _, list := range []*otter.Cache[string, cachedTenant]{c.tenants, c.strangers} {
 		for issuer, answer := range list.All() {
@@ -123,6 +127,8 @@ func (c *TenantCache) lookUp(ctx context.Context, issuer Issuer, generation uint
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tenantLookupTime)
 	defer cancel()
 
+	// The issuer's strings point into a token, which neither our map nor a tenant that is made of them may pin.
+	issuer = issuer.clone()
 	t, err = c.source.Tenant(ctx, issuer)
 	switch {
 	case errors.Is(err, ErrUnknownTenant):
@@ -140,15 +146,15 @@ func (c *TenantCache) lookUp(ctx context.Context, issuer Issuer, generation uint
 }
 
 func (c *TenantCache) remember(issuer Issuer, t *Tenant, generation uint64) {
-	// The issuer's strings point into a token; a map must not pin that.
-	key, tenantID := strings.Clone(issuer.Raw), strings.Clone(issuer.TenantID)
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if c.generation.Load() != generation {
+		return
+	}
 	// A stranger can put a known tenant's ID behind any host, so that only the issuers the tenant has count as its own.
 	list := c.strangers
 	if t != nil && t.issues(issuer) {
 		list = c.tenants
 	}
-	list.Set(key, cachedTenant{tenantID, t, time.Now().Add(c.ttl)})
-	if c.generation.Load() != generation {
-		list.Invalidate(key)
-	}
+	list.Set(issuer.Raw, cachedTenant{issuer.TenantID, t, time.Now().Add(c.ttl)})
 }

@@ -1,0 +1,330 @@
+package identity_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/echo-identity/identity"
+	"github.com/echo-identity/identity/mockidp"
+	"github.com/labstack/echo/v4"
+)
+
+// request is a request of the extraction tests. Places that are empty hold nothing.
+type request struct {
+	authorization []string // TOKEN stands for a good token, in all places
+	query         string
+	form          string
+	cookies       []string // of the name t, but for entries with a name of their own
+	protocols     []string // values of Sec-WebSocket-Protocol
+	method        string   // default GET, POST with a form
+}
+
+func (row request) build(token string) *http.Request {
+	fill := func(s string) string { return strings.ReplaceAll(s, "TOKEN", token) }
+	method, body := http.MethodGet, fill(row.form)
+	if body != "" {
+		method = http.MethodPost
+	}
+	if row.method != "" {
+		method = row.method
+	}
+	r := httptest.NewRequest(method, "/?"+fill(row.query), strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	}
+	for _, value := range row.authorization {
+		r.Header.Add("Authorization", fill(value))
+	}
+	for _, cookie := range row.cookies {
+		if !strings.Contains(cookie, "=") {
+			cookie = "t=" + cookie
+		}
+		r.Header.Add("Cookie", fill(cookie))
+	}
+	for _, value := range row.protocols {
+		r.Header.Add("Sec-WebSocket-Protocol", fill(value))
+	}
+	return r
+}
+
+// extraction is one request and what comes of it: with sentinel nil it is accepted.
+type extraction struct {
+	row      string
+	lookup   string // Config.TokenLookup
+	request  request
+	sentinel error
+}
+
+func header(values ...string) request { return request{authorization: values} }
+
+var extractions = []extraction{
+	{"A1 no header", "", request{}, identity.ErrTokenMissing},
+	{"A1 header", "", header("Bearer TOKEN"), nil},
+
+	{"A2 lower case", "", header("bearer TOKEN"), nil},
+	{"A2 upper case", "", header("BEARER TOKEN"), nil},
+	{"A2 mixed case", "", header("bEaReR TOKEN"), nil},
+
+	{"A3 blanks between", "", header("Bearer    TOKEN"), nil},
+	{"A3 blanks around", "", header("  Bearer TOKEN  "), nil},
+
+	{"A4 nothing", "", header(""), identity.ErrTokenMissing},
+	{"A4 blanks", "", header("   "), identity.ErrTokenMissing},
+	{"A4 scheme alone", "", header("Bearer"), identity.ErrRequestInvalid},
+	{"A4 scheme and blank", "", header("Bearer "), identity.ErrRequestInvalid},
+	{"A4 scheme and blanks", "", header("bearer     "), identity.ErrRequestInvalid},
+
+	{"A5 a third part", "", header("Bearer TOKEN x"), identity.ErrRequestInvalid},
+	{"A5 two tokens in one", "", header("Bearer TOKEN, Bearer TOKEN"), identity.ErrRequestInvalid},
+	{"A5 a tab instead of the blank", "", header("Bearer\tTOKEN"), identity.ErrRequestInvalid},
+	{"A5 a tab behind the blank", "", header("Bearer \tTOKEN"), identity.ErrRequestInvalid},
+	{"A5 a tab behind the token", "", header("Bearer TOKEN\tx"), identity.ErrRequestInvalid},
+
+	{"A6 basic", "", header("Basic TOKEN"), identity.ErrTokenMissing},
+	{"A6 token", "", header("Token TOKEN"), identity.ErrTokenMissing},
+	{"A6 longer scheme", "", header("Bearers TOKEN"), identity.ErrTokenMissing},
+	{"A6 no blank", "", header("BearerTOKEN"), identity.ErrTokenMissing},
+	{"A6 no scheme", "", header("TOKEN"), identity.ErrTokenMissing},
+
+	{"A7 good first", "", header("Bearer TOKEN", "Bearer x.y.z"), identity.ErrRequestInvalid},
+	{"A7 good last", "", header("Bearer x.y.z", "Bearer TOKEN"), identity.ErrRequestInvalid},
+	{"A7 twice the same", "", header("Bearer TOKEN", "Bearer TOKEN"), identity.ErrRequestInvalid},
+	{"A7 another scheme", "", header("Basic x", "Bearer TOKEN"), identity.ErrRequestInvalid},
+
+	{"A8 query", "", request{query: "access_token=TOKEN"}, identity.ErrTokenMissing},
+	{"A8 form", "", request{form: "access_token=TOKEN"}, identity.ErrTokenMissing},
+	{"A8 cookie", "", request{cookies: []string{"TOKEN"}}, identity.ErrTokenMissing},
+	{"A8 query, opted in", "header,query", request{query: "access_token=TOKEN"}, nil},
+	{"A8 form, opted in", "header, form", request{form: "access_token=TOKEN"}, nil},
+	{"A8 query and header, not opted in", "", request{authorization: []string{"Bearer TOKEN"}, query: "access_token=x"}, nil},
+	{"A8 empty query", "header,query", request{query: "access_token="}, identity.ErrTokenMissing},
+	{"A8 other names", "header,query,form", request{query: "token=TOKEN&Access_Token=TOKEN", form: "bearer=TOKEN"}, identity.ErrTokenMissing},
+	{"A8 form in a body without a form's method", "form", request{form: "access_token=TOKEN", method: http.MethodGet}, identity.ErrTokenMissing},
+	{"A8 a form value in the query", "form", request{query: "access_token=TOKEN", form: "x=y"}, identity.ErrTokenMissing},
+	{"A8 broken form", "form", request{form: "access_token=TOKEN&%zz"}, identity.ErrRequestInvalid},
+
+	{"A9 header and query", "header,query,form", request{authorization: []string{"Bearer TOKEN"}, query: "access_token=TOKEN"}, identity.ErrRequestInvalid},
+	{"A9 header and form", "header,query,form", request{authorization: []string{"Bearer TOKEN"}, form: "access_token=TOKEN"}, identity.ErrRequestInvalid},
+	{"A9 query and form", "header,query,form", request{query: "access_token=TOKEN", form: "access_token=TOKEN"}, identity.ErrRequestInvalid},
+	{"A9 good and bad", "header,query,form", request{authorization: []string{"Bearer TOKEN"}, query: "access_token=x"}, identity.ErrRequestInvalid},
+	{"A9 twice in the query", "header,query", request{query: "access_token=TOKEN&access_token=TOKEN"}, identity.ErrRequestInvalid},
+	{"A9 twice in the form", "header,form", request{form: "access_token=TOKEN&access_token=x"}, identity.ErrRequestInvalid},
+	{"A9 one of three", "header,query,form", request{form: "access_token=TOKEN"}, nil},
+	{"A9 another scheme and query", "header,query", request{authorization: []string{"Basic x"}, query: "access_token=TOKEN"}, nil},
+
+	{"A10 present", "cookie:t", request{cookies: []string{"TOKEN"}}, nil},
+	{"A10 empty", "cookie:t", request{cookies: []string{"t="}}, identity.ErrTokenMissing},
+	{"A10 absent", "cookie:t", request{}, identity.ErrTokenMissing},
+	{"A10 another name", "cookie:t", request{cookies: []string{"u=TOKEN", "T=TOKEN"}}, identity.ErrTokenMissing},
+	{"A10 twice", "cookie:t", request{cookies: []string{"TOKEN", "x"}}, identity.ErrRequestInvalid},
+	{"A10 not the header", "cookie:t", header("Bearer TOKEN"), identity.ErrTokenMissing},
+
+	{"A11 among others", "websocket:bearer.", request{protocols: []string{"chat, bearer.TOKEN"}}, nil},
+	{"A11 in a second header", "websocket:bearer.", request{protocols: []string{"chat", "bearer.TOKEN"}}, nil},
+	{"A11 no entry", "websocket:bearer.", request{protocols: []string{"chat, TOKEN"}}, identity.ErrTokenMissing},
+	{"A11 no entry, header next", "websocket:bearer.,header", request{protocols: []string{"chat"}, authorization: []string{"Bearer TOKEN"}}, nil},
+	{"A11 prefix alone, header next", "websocket:bearer.,header", request{protocols: []string{"bearer."}, authorization: []string{"Bearer TOKEN"}}, nil},
+	{"A11 two", "websocket:bearer.", request{protocols: []string{"bearer.TOKEN, bearer.TOKEN"}}, identity.ErrRequestInvalid},
+
+	{"A12 bad cookie, good header", "cookie:t,header", request{cookies: []string{"a.b.c"}, authorization: []string{"Bearer TOKEN"}}, identity.ErrTokenMalformed},
+	{"A12 good cookie, bad header", "cookie:t,header", request{cookies: []string{"TOKEN"}, authorization: []string{"Bearer a.b.c"}}, nil},
+	{"A12 bad header, good cookie", "header,cookie:t", request{cookies: []string{"TOKEN"}, authorization: []string{"Bearer a.b.c"}}, identity.ErrTokenMalformed},
+	{"A12 good header, bad cookie", "header,cookie:t", request{cookies: []string{"a.b.c"}, authorization: []string{"Bearer TOKEN"}}, nil},
+	{"A12 good header, two cookies", "header,cookie:t", request{cookies: []string{"a.b.c", "d.e.f"}, authorization: []string{"Bearer TOKEN"}}, nil},
+	{"A12 two bad sockets behind a good cookie", "cookie:t,websocket:b.", request{cookies: []string{"TOKEN"}, protocols: []string{"b.x, b.y"}}, nil},
+	{"A12 bad socket, good cookie", "websocket:b.,cookie:t", request{cookies: []string{"TOKEN"}, protocols: []string{"b.a.b.c"}}, identity.ErrTokenMalformed},
+	{"A12 empty cookie, good header", "cookie:t,header", request{cookies: []string{"t="}, authorization: []string{"Bearer TOKEN"}}, nil},
+	{"A12 other cookie, good one", "cookie:s,cookie:t", request{cookies: []string{"TOKEN"}}, nil},
+	{"A12 two of three behind a cookie", "cookie:t,header,query", request{cookies: []string{"TOKEN"}, authorization: []string{"Bearer x"}, query: "access_token=x"}, identity.ErrRequestInvalid},
+}
+
+// A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12
+func TestExtraction(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.New()
+	for _, row := range extractions {
+		t.Run(row.row, func(t *testing.T) {
+			t.Parallel()
+			a := newAPIOn(t, idp, func(cfg *identity.Config) { cfg.TokenLookup = row.lookup })
+			got := a.do(row.request.build(a.token()))
+			if row.sentinel == nil {
+				got.accepted(t)
+				return
+			}
+			got.refused(t, row.sentinel)
+			if row.sentinel == identity.ErrTokenMissing && got.header.Get("WWW-Authenticate") != bare {
+				t.Fatalf("got=%s, want=%s and no more", got.header.Get("WWW-Authenticate"), bare)
+			}
+		})
+	}
+}
+
+// A6, A18, A19: optional mode lets pass who brings no token, and nobody who brings a bad one.
+func TestOptional(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, func(cfg *identity.Config) { cfg.Optional = true })
+	for _, anonymous := range []request{{}, header(""), header("Basic abc"), header("Token x"), {query: "access_token=TOKEN"}} {
+		got := a.do(anonymous.build(a.token()))
+		if got.status != http.StatusOK || !got.reached || got.principal != nil {
+			t.Fatalf("%+v: got=%d principal=%v err=%v, want=200 and no principal", anonymous, got.status, got.principal, got.err)
+		}
+	}
+	if log := a.log.String(); log != "" {
+		t.Fatalf("got=%s, want nothing in the log of anonymous requests", log)
+	}
+	for _, bad := range []struct {
+		request  request
+		sentinel error
+	}{
+		{header("Bearer x.y.z"), identity.ErrTokenMalformed},
+		{header("Bearer"), identity.ErrRequestInvalid},
+		{header("Bearer TOKEN x"), identity.ErrRequestInvalid},
+		{header("Bearer TOKEN", "Bearer TOKEN"), identity.ErrRequestInvalid},
+	} {
+		a.do(bad.request.build(a.token())).refused(t, bad.sentinel)
+	}
+	a.get(a.token(mockidp.ExpiresIn(-time.Hour))).refused(t, identity.ErrExpired)
+	a.get(a.token()).accepted(t)
+}
+
+// A14: rubbish where a token should be is malformed, and asks nobody for keys.
+func TestRubbish(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nil)
+	good := a.token()
+	parts := strings.Split(good, ".")
+	for _, rubbish := range []string{
+		"null", "undefined", "None", "[object", "{}", ".", "..", "...", parts[0], parts[0] + ".", parts[0] + "." + parts[1],
+		parts[0] + ".." + parts[2], "." + parts[1] + "." + parts[2], parts[0] + "." + parts[1] + ".",
+		"!" + good, good[:40] + "*" + good[41:], parts[0] + "." + parts[1] + "=." + parts[2], good + "=",
+		a.token(mockidp.RawHeader("not JSON")), a.token(mockidp.RawHeader("[]")), a.token(mockidp.RawHeader(`"x"`)),
+		a.token(mockidp.RawPayload("not JSON")), a.token(mockidp.RawPayload("[]")), a.token(mockidp.RawPayload(`"x"`)),
+		a.token(mockidp.RawPayload("null")), a.token(mockidp.RawPayload("")), a.token(mockidp.RawPayload("{} {}")),
+		strings.Repeat(".", 60_000),
+	} {
+		a.get(rubbish).refused(t, identity.ErrTokenMalformed)
+	}
+	if n := a.idp.Count(mockidp.AnyEndpoint); n != 0 {
+		t.Fatalf("got=%d requests for rubbish, want=0", n)
+	}
+	a.get(good).accepted(t)
+}
+
+// A15
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nil)
+	good := a.token()
+	a.get("eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d").refused(t, identity.ErrTokenEncrypted)
+	a.get(good+".a.b").refused(t, identity.ErrTokenEncrypted)
+	a.get(good+".a").refused(t, identity.ErrTokenMalformed)
+	if n := a.idp.Count(mockidp.AnyEndpoint); n != 0 {
+		t.Fatalf("got=%d requests, want=0", n)
+	}
+	a.get(good).accepted(t)
+}
+
+// A16: 64 KiB is the most. One byte more is refused before anything of it is decoded: rubbish of that size is no other case.
+func TestOversize(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nil)
+	const limit = 64 << 10
+	empty := len(a.token(mockidp.Claim("padding", "")))
+	padded := func(size int) string { // four characters carry three bytes
+		for n := (size - empty) * 3 / 4; ; n++ {
+			if raw := a.token(mockidp.Claim("padding", strings.Repeat("x", n))); len(raw) >= size {
+				return raw
+			}
+		}
+	}
+	over := padded(limit + 1)
+	a.get(over).refused(t, identity.ErrTokenTooLarge)
+	a.get(strings.Repeat("x", limit+1)).refused(t, identity.ErrTokenTooLarge)
+	a.get(strings.Repeat("x", limit)).refused(t, identity.ErrTokenMalformed)
+	if n := a.idp.Count(mockidp.AnyEndpoint); n != 0 {
+		t.Fatalf("got=%d requests, want=0", n)
+	}
+	largest := padded(limit - 1)
+	if len(largest) > limit {
+		t.Fatalf("got=%d bytes, want the largest token to be within the limit", len(largest))
+	}
+	a.get(largest).accepted(t)
+}
+
+// A17
+func TestSkipper(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, func(cfg *identity.Config) {
+		cfg.Skipper = func(c echo.Context) bool { return c.QueryParam("public") != "" }
+	})
+	skipped := a.do(request{query: "public=1", authorization: []string{"Bearer TOKEN"}}.build(a.token()))
+	if skipped.status != http.StatusOK || !skipped.reached || skipped.principal != nil {
+		t.Fatalf("got=%d principal=%v, want=200 and no principal", skipped.status, skipped.principal)
+	}
+	a.do(request{}.build("")).refused(t, identity.ErrTokenMissing)
+	a.do(header("Bearer TOKEN").build(a.token())).accepted(t)
+}
+
+// A17
+func TestSkipPreflight(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, func(cfg *identity.Config) { cfg.Skipper = identity.SkipPreflight })
+	for _, row := range []struct {
+		method, origin, asked string
+		passes                bool
+	}{
+		{http.MethodOptions, "https://spa.example", "PUT", true},
+		{http.MethodOptions, "https://spa.example", "", false},
+		{http.MethodOptions, "", "PUT", false},
+		{http.MethodGet, "https://spa.example", "PUT", false},
+	} {
+		r := httptest.NewRequest(row.method, "/", nil)
+		if row.origin != "" {
+			r.Header.Set("Origin", row.origin)
+		}
+		if row.asked != "" {
+			r.Header.Set("Access-Control-Request-Method", row.asked)
+		}
+		got := a.do(r)
+		if !row.passes {
+			got.refused(t, identity.ErrTokenMissing)
+		} else if got.status != http.StatusOK || !got.reached || got.principal != nil {
+			t.Fatalf("%+v: got=%d principal=%v, want=200 and no principal", row, got.status, got.principal)
+		}
+	}
+}
+
+// The handler can still read a form that the token was looked for in.
+func TestFormStaysReadable(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, func(cfg *identity.Config) { cfg.TokenLookup = "form" })
+	a.e.POST("/form", func(c echo.Context) error { return c.String(http.StatusOK, c.FormValue("order")) })
+	r := httptest.NewRequest(http.MethodPost, "/form", strings.NewReader(url.Values{"access_token": {a.token()}, "order": {"42"}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if got := a.do(r); got.status != http.StatusOK || got.body != "42" {
+		t.Fatalf("got=%d %s %v, want=200 42", got.status, got.body, got.err)
+	}
+}
+
+// What TokenLookup does not mean is a fault at start-up.
+func TestTokenLookupFaults(t *testing.T) {
+	t.Parallel()
+	for _, lookup := range []string{
+		",", "header,", "header,header", "Header", "header:Authorization", "header:X-Token", "query:token", "cookie", "cookie:", "websocket",
+		"websocket:", "param:t", "header;query",
+	} {
+		_, err := identity.New(identity.Config{ClientID: mockidp.API, Tenants: workforceA(), TokenLookup: lookup})
+		if err == nil || !strings.Contains(err.Error(), "Config.TokenLookup") {
+			t.Errorf("%q: got=%v, want a fault of Config.TokenLookup", lookup, err)
+		}
+	}
+	for _, lookup := range []string{"", "header", " header , query ", "form,header,query,cookie:a,cookie:b,websocket:x"} {
+		if _, err := identity.New(identity.Config{ClientID: mockidp.API, Tenants: workforceA(), TokenLookup: lookup}); err != nil {
+			t.Errorf("%q: got=%v, want it accepted", lookup, err)
+		}
+	}
+}
