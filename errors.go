@@ -22,8 +22,8 @@ const (
 // that [Error.Header] builds), what a program decides by (Reason, or [errors.Is] with one of the sentinels), and what the
 // log says (the text of Error and its cause, which never reach a response).
 //
-// A [Rule] may return an *Error of its own to choose the answer. A Status below 400, zero
-// among them, means 403: nothing that refuses may look like success.
+// A [Rule] may return an *Error of its own to choose the answer. A Status that is none of 400 to 599,
+// zero among them, means 403: nothing that refuses may look like success.
 type Error struct {
 	// Status is the HTTP status of the answer.
 	Status int
@@ -102,7 +102,7 @@ func (e *Error) Is(target error) bool {
 
 // StatusCode is the HTTP status of the answer: Status, or 403 when that is no error's.
 func (e *Error) StatusCode() int {
-	if e.Status < http.StatusBadRequest {
+	if e.Status < 400 || e.Status > 599 { // net/http panics at some of these
 		return http.StatusForbidden
 	}
 	return e.Status

@@ -1,10 +1,12 @@
 package identity_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -73,9 +75,24 @@ func (a *keyAPI) good(opts ...mockidp.TokenOption) string {
 	return a.token(append([]mockidp.TokenOption{mockidp.ExpiresIn(300 * 24 * time.Hour)}, opts...)...)
 }
 
-// unknown is a token of a key that nobody has published.
-func (a *keyAPI) unknown(i int) string {
-	return a.good(mockidp.KeyID(fmt.Sprintf("unknown-%d", i)))
+// unknown is a token of a key that nobody has published. Nobody has signed it either: it takes a key to find that out.
+func (a *keyAPI) unknown(i int) string { return unknownKid(a.good(), i) }
+
+func unknownKid(token string, i int) string {
+	return forged(token, 0, func(header string) string {
+		return strings.Replace(header, `"kid":"`, fmt.Sprintf(`"kid":"unknown-%d-`, i), 1)
+	})
+}
+
+// forged changes a segment of a token.
+func forged(token string, segment int, edit func(string) string) string {
+	segments := strings.Split(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(segments[segment])
+	if err != nil {
+		panic(err)
+	}
+	segments[segment] = base64.RawURLEncoding.EncodeToString([]byte(edit(string(text))))
+	return strings.Join(segments, ".")
 }
 
 // fetched requires a number of discovery documents and key sets since the start, once everything under way is done or waits.

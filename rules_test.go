@@ -262,6 +262,17 @@ func (got *answer) asksToStepUp(t *testing.T, id string) {
 	got.leaksNothing(t)
 }
 
+// J12: claims are in the standard alphabet of base64, with padding; it shows only where the claims have the letters for it.
+func TestClaimsAreInStandardBase64(t *testing.T) {
+	t.Parallel()
+	const claims = `{"access_token":{"name":{"value":"~~~???>"}}}`
+	e := &identity.Error{Status: http.StatusUnauthorized, Code: identity.CodeInsufficientClaims, Claims: claims}
+	attributes, err := parseChallenge(e.Header().Get("WWW-Authenticate"))
+	if want := base64.StdEncoding.EncodeToString([]byte(claims)); err != nil || attributes["claims"] != want || !strings.ContainsAny(want, "+/") {
+		t.Fatalf("got=%v %v, want=%s", attributes, err, want)
+	}
+}
+
 // J15: whatever cnf says.
 func TestBoundTokens(t *testing.T) {
 	t.Parallel()
@@ -308,7 +319,7 @@ func TestRules(t *testing.T) {
 	_, got = get(refuseWith(identity.ErrScope)) // a sentinel brings its answer
 	got.refused(t, identity.ErrScope)
 
-	for _, status := range []int{0, 100, 200, 204, 302, 399, -1} { // a refusal is no success
+	for _, status := range []int{0, 100, 200, 204, 302, 399, -1, 600, 1000, 4030} { // a refusal is no success
 		_, got = get(refuseWith(&identity.Error{Status: status}))
 		if got.reached || got.status != http.StatusForbidden {
 			t.Fatalf("status %d: got=%d, want=403", status, got.status)
