@@ -118,6 +118,33 @@ func TestKeysOfClouds(t *testing.T) {
 	a.get(idp.Tenant(tenantB).Token(mockidp.SignedBy(chinese))).refused(t, identity.ErrKeyNotFound)
 }
 
+// B2C has a host suffix per cloud, and a directory is in one cloud.
+func TestB2COfClouds(t *testing.T) {
+	t.Parallel()
+	hosts := map[identity.Cloud]string{
+		identity.Public: "contosob2c.b2clogin.com", identity.USGovernment: "contosob2c.b2clogin.us", identity.China: "contosob2c.b2clogin.cn",
+		"https://login.microsoftonline.com/": "contosob2c.b2clogin.com", // D30: the public cloud by its origin
+	}
+	for cloud, host := range hosts {
+		idp := mockidp.New(mockidp.WithTenants(mockidp.Tenant{
+			ID: mockidp.Shop, Kind: mockidp.B2C, Domain: "contosob2c", Cloud: mockidp.Cloud(cloud), Policies: []string{"B2C_1_susi", "B2C_1A_custom"},
+		}))
+		a := newAPIOn(t, idp, func(cfg *identity.Config) {
+			cfg.Tenants = identity.NewRegistry(shop(func(t *identity.Tenant) { t.Cloud = cloud }))
+		})
+		handle := idp.Tenant(mockidp.Shop)
+		for _, other := range hosts {
+			if other != host {
+				a.get(handle.Token(mockidp.IssuedBy(other))).refused(t, identity.ErrIssuer)
+			}
+		}
+		requireNoFetch(t, idp)
+		if p := a.get(handle.Token()).accepted(t); p.Issuer != "https://"+host+"/"+mockidp.Shop+"/v2.0/" {
+			t.Fatalf("issuer: got=%q, want=on %s", p.Issuer, host)
+		}
+	}
+}
+
 // privateAPI is an API of a private cloud, reached over TLS on the loopback interface.
 func privateAPI(t *testing.T, origin func(*mockidp.Server) string, client func(*mockidp.Server) *http.Client) *api {
 	t.Helper()

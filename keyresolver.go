@@ -422,6 +422,14 @@ func (r *keyResolver) failure(h *keyHandle, err error) error {
 	now := r.now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if e, ok := errors.AsType[*Error](err); ok { // a panic in the caller's transport: whoever needs the fetch tries it again
+		h.nextForced = time.Time{}
+		if h.set.Load() != nil {
+			h.tried, h.notBefore = true, now.Add(refreshRetry)
+			h.due.Store(int64(h.notBefore.Sub(r.start)))
+		}
+		return e
+	}
 	retry := refreshRetry
 	if set := h.set.Load(); set == nil || now.Sub(set.fetched) > r.options.MaxStale {
 		retry = min(firstColdRetry<<min(h.failures, 10), maxColdRetry)
@@ -432,9 +440,6 @@ func (r *keyResolver) failure(h *keyHandle, err error) error {
 		h.silence = now.Add(asked.after)
 	}
 	h.due.Store(int64(now.Add(h.pause(now)).Sub(r.start)))
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e // a panic in the caller's transport
-	}
 	return keysUnavailable(err, h.pause(now))
 }
 
