@@ -169,3 +169,17 @@ func TestTenantFuncContext(t *testing.T) {
 		a.do(r.WithContext(context.WithValue(r.Context(), key{}, "of the request"))).accepted(t)
 	}
 }
+
+// A source that is nil behind its interface is found at start-up, not by the first request.
+func TestNilSources(t *testing.T) {
+	t.Parallel()
+	for want, source := range map[string]identity.TenantSource{
+		"the *Registry is nil": (*identity.Registry)(nil),
+		"TenantFunc is nil":    identity.TenantFunc(nil),
+	} {
+		_, err := identity.New(identity.Config{ClientID: mockidp.API, Tenants: source})
+		if err == nil || err.Error() != "identity: Config.Tenants: "+want {
+			t.Errorf("got=%v, want=%s", err, want)
+		}
+	}
+}

@@ -128,7 +128,6 @@ type leaky struct {
 	config   func(*identity.Config)
 	guard    echo.MiddlewareFunc
 	fault    mockidp.Fault
-	tenant   string
 	opts     []mockidp.TokenOption
 	sentinel error
 }

@@ -59,10 +59,10 @@ func (b B2C) sealed(cloud Cloud) (*B2C, error) {
 	b.origins, faults = directoryOrigins("B2C", b.Domain, b.Hosts, cloud, cloud.b2cHost())
 	b.Hosts = slices.Clone(b.Hosts)
 	if len(b.origins) == 0 && len(faults) == 0 {
-		faults = append(faults, errors.New("B2C.Domain: is required unless B2C.Hosts is set"))
+		faults = append(faults, fieldFault("B2C.Domain", "is required unless B2C.Hosts is set"))
 	}
 	if len(b.Policies) == 0 {
-		faults = append(faults, errors.New("B2C.Policies: is required"))
+		faults = append(faults, fieldFault("B2C.Policies", "is required"))
 	}
 	b.Policies = slices.Clone(b.Policies)
 	for i, policy := range b.Policies {

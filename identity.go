@@ -119,9 +119,7 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	var faults []error
 	fault := func(field string, err error) {
-		for _, e := range split(err) {
-			faults = append(faults, fmt.Errorf("identity: Config.%s: %w", field, e))
-		}
+		faults = append(faults, split(prefixed("identity: Config."+field, err))...)
 	}
 	if v.clientID != "" && !validGUID(v.clientID) {
 		fault("ClientID", fmt.Errorf("%q is not an application ID (a GUID)", cfg.ClientID))
@@ -175,8 +173,8 @@ func (v *Verifier) tenantFaults() (faults []error) {
 		return []error{errors.New("identity: Config.Tenants: is required")}
 	}
 	if source, ok := v.tenants.(faulty); ok {
-		for _, err := range split(source.fault()) {
-			faults = append(faults, fmt.Errorf("identity: Config.Tenants: %w", err))
+		if err := source.fault(); err != nil {
+			return split(prefixed("identity: Config.Tenants", err))
 		}
 	}
 	var source any = v.tenants

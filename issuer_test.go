@@ -212,6 +212,12 @@ func TestIssuerLiteral(t *testing.T) {
 		a.idp.Inject(literal("https://login.windows-ppe.net/" + tenantA + "/v2.0"))
 		a.get(token(a)).refused(t, identity.ErrKeysUnavailable)
 	})
+	t.Run("D10 of the common document", func(t *testing.T) { // whose issuer is a template
+		t.Parallel()
+		a := newAPI(t, nil)
+		a.idp.Inject(literal("https://login.microsoftonline.com/" + tenantA + "/v2.0"))
+		a.get(a.token()).refused(t, identity.ErrKeysUnavailable)
+	})
 	t.Run("D10 token", func(t *testing.T) {
 		t.Parallel()
 		a := newAPI(t, change)

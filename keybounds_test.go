@@ -182,7 +182,7 @@ func TestNothingOutlivesTheTimeout(t *testing.T) {
 				if timeout == 0 {
 					time.Sleep(fetchTimeout - time.Second)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if failed := a.verifier.Stats().FailedFetches; failed != 1 {
 					t.Fatalf("%+v: failed fetches: got=%d, want=1", fault, failed)

@@ -2,7 +2,6 @@ package identity_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -131,14 +130,4 @@ func (a *keyAPI) atOnce(n int, token func(i int) string) []*answer {
 	}
 	wg.Wait()
 	return answers
-}
-
-// refusedWith requires an error of Verify.
-func refusedWith(t testing.TB, err, sentinel error) *identity.Error {
-	t.Helper()
-	var e *identity.Error
-	if !errors.Is(err, sentinel) || !errors.As(err, &e) {
-		t.Fatalf("got=%v, want=%v", err, sentinel)
-	}
-	return e
 }

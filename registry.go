@@ -37,14 +37,19 @@ func NewRegistry(tenants ...Tenant) *Registry {
 	return &Registry{invalid: err, tenants: sealed}
 }
 
-func (r *Registry) fault() error { return r.invalid }
+func (r *Registry) fault() error {
+	if r == nil {
+		return errors.New("the *Registry is nil")
+	}
+	return r.invalid
+}
 
 // Add adds tenants, or updates those of the same ID and kind: all of them, or none and an error that names every fault.
 // Its cost does not depend on how many tenants there are.
 func (r *Registry) Add(tenants ...Tenant) error {
 	sealed, err := sealAll(tenants)
 	if err != nil {
-		return err
+		return prefixed("identity", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +74,7 @@ func (r *Registry) Remove(id string) {
 func (r *Registry) Replace(tenants ...Tenant) error {
 	sealed, err := sealAll(tenants)
 	if err != nil {
-		return err
+		return prefixed("identity", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,14 +134,14 @@ func sealAll(tenants []Tenant) (map[tenantKey]*Tenant, error) {
 	for i := range tenants {
 		t, err := tenants[i].sealed()
 		for _, fault := range split(err) {
-			faults = append(faults, fmt.Errorf("identity: Tenants[%d]%s.%w", i, named(tenants[i].Name), fault))
+			faults = append(faults, fmt.Errorf("Tenants[%d]%s.%w", i, named(tenants[i].Name), fault))
 		}
 		if err != nil {
 			continue
 		}
 		key := keyOf(t)
 		if sealed[key] != nil {
-			faults = append(faults, fmt.Errorf("identity: Tenants[%d]%s.ID: %q is there already", i, named(t.Name), t.ID))
+			faults = append(faults, fmt.Errorf("Tenants[%d]%s.ID: %q is there already", i, named(t.Name), t.ID))
 		}
 		sealed[key] = t
 	}

@@ -147,6 +147,13 @@ func (f TenantFunc) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error) 
 	return f(ctx, issuer)
 }
 
+func (f TenantFunc) fault() error {
+	if f == nil {
+		return errors.New("TenantFunc is nil")
+	}
+	return nil
+}
+
 // faulty is a source that can tell at start-up what is wrong with it.
 type faulty interface{ fault() error }
 
@@ -210,11 +217,11 @@ func (t *Tenant) sealed() (*Tenant, error) {
 	var faults []error
 	s.ID = strings.ToLower(s.ID)
 	if !validGUID(s.ID) {
-		faults = append(faults, fmt.Errorf("ID: %q is not the GUID of a tenant", t.ID))
+		faults = append(faults, fieldFault("ID", "%q is not the GUID of a tenant", t.ID))
 	}
 	cloud, err := s.Cloud.normal()
 	if err != nil {
-		faults = append(faults, fmt.Errorf("Cloud: %w", err))
+		faults = append(faults, fieldFault("Cloud", "%w", err))
 	}
 	s.Cloud = cloud
 	if s.B2C != nil {
@@ -232,7 +239,7 @@ func (t *Tenant) sealed() (*Tenant, error) {
 	for i, client := range s.Clients {
 		s.Clients[i] = strings.ToLower(client)
 		if !validGUID(s.Clients[i]) {
-			faults = append(faults, fmt.Errorf("Clients[%d]: %q is not an application ID", i, client))
+			faults = append(faults, fieldFault(fmt.Sprintf("Clients[%d]", i), "%q is not an application ID", client))
 		}
 	}
 	if len(faults) > 0 {
@@ -245,19 +252,19 @@ func (t *Tenant) sealed() (*Tenant, error) {
 // combinationFaults finds settings that contradict each other.
 func (t *Tenant) combinationFaults() (faults []error) {
 	if t.B2C != nil && t.External != nil {
-		faults = append(faults, errors.New("B2C and External exclude each other"))
+		faults = append(faults, fieldFault("External", "excludes B2C"))
 	}
 	if t.Version < 0 || t.Version > 2 {
-		faults = append(faults, fmt.Errorf("Version: %d is none of 0 (both), 1 and 2", t.Version))
+		faults = append(faults, fieldFault("Version", "%d is none of 0 (both), 1 and 2", t.Version))
 	}
 	if t.kind() != workforce && t.Version != 0 {
-		faults = append(faults, errors.New("Version: is for workforce tenants only"))
+		faults = append(faults, fieldFault("Version", "is for workforce tenants only"))
 	}
 	if t.B2C != nil && t.DenyGuests {
-		faults = append(faults, errors.New("DenyGuests: B2C has no guests"))
+		faults = append(faults, fieldFault("DenyGuests", "B2C has no guests"))
 	}
 	if t.B2C != nil && t.AppKeys {
-		faults = append(faults, errors.New("AppKeys: B2C publishes keys per policy only"))
+		faults = append(faults, fieldFault("AppKeys", "B2C publishes keys per policy only"))
 	}
 	return faults
 }
@@ -271,6 +278,20 @@ func sealedAudiences(field string, audiences []string) ([]string, error) {
 		}
 	}
 	return slices.Clone(audiences), errors.Join(faults...)
+}
+
+// fieldFault says what is wrong with a field.
+func fieldFault(field, format string, args ...any) error {
+	return fmt.Errorf(field+": "+format, args...)
+}
+
+// prefixed puts a prefix before each of the faults in err.
+func prefixed(prefix string, err error) error {
+	var faults []error
+	for _, fault := range split(err) {
+		faults = append(faults, fmt.Errorf("%s: %w", prefix, fault))
+	}
+	return errors.Join(faults...)
 }
 
 // split takes apart what errors.Join put together, so that each fault can be given its field.

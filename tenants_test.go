@@ -78,7 +78,7 @@ func tenantFaults() []tenantFault {
 		// Contradictions.
 		{"two kinds", workforce(func(t *identity.Tenant) {
 			t.B2C, t.External = &identity.B2C{Domain: "d", Policies: []string{"B2C_1_x"}}, new(identity.External)
-		}), "B2C and External"},
+		}), "External: excludes B2C"},
 		{"Version 3", workforce(func(t *identity.Tenant) { t.Version = 3 }), "Version: "},
 		{"Version -1", workforce(func(t *identity.Tenant) { t.Version = -1 }), "Version: "},
 		{"Version of B2C", identity.Tenant{ID: tenantA, Version: 1, B2C: &identity.B2C{Domain: "d", Policies: []string{"B2C_1_x"}}}, "Version: "},

@@ -146,6 +146,19 @@ func TestWarmFails(t *testing.T) {
 	}
 }
 
+// What many tenants share fails once.
+func TestWarmTellsAFailureOnce(t *testing.T) {
+	t.Parallel()
+	a := newKeyAPI(t, mockidp.New(), func(cfg *identity.Config) {
+		cfg.Tenants = identity.NewRegistry(identity.Tenant{ID: tenantA}, identity.Tenant{ID: tenantB}, identity.Tenant{ID: tenantX})
+	})
+	a.idp.Inject(mockidp.Fault{Status: 500})
+	err := a.verifier.Warm(t.Context())
+	if err == nil || strings.Count(err.Error(), "/common/v2.0/") != 1 {
+		t.Fatalf("got=%v, want the key set of the cloud in it, once", err)
+	}
+}
+
 // Warm ends with its context.
 func TestWarmCancelled(t *testing.T) {
 	t.Parallel()
