@@ -88,6 +88,20 @@ func (x External) sealed(id string, cloud Cloud) (*External, error) {
 	return &x, errors.Join(faults...)
 }
 
+func (b *B2C) equal(o *B2C) bool {
+	if b == nil || o == nil {
+		return b == o
+	}
+	return b.Domain == o.Domain && b.TFPIssuers == o.TFPIssuers && slices.Equal(b.Policies, o.Policies) && slices.Equal(b.origins, o.origins)
+}
+
+func (x *External) equal(o *External) bool {
+	if x == nil || o == nil {
+		return x == o
+	}
+	return x.Domain == o.Domain && slices.Equal(x.origins, o.origins)
+}
+
 // directoryOrigins gathers the origins that a directory issues from: its own host, then the listed ones. In a private
 // cloud without any, it is the cloud's.
 func directoryOrigins(field, domain string, hosts []string, cloud Cloud, suffix string) (origins []string, faults []error) {

@@ -65,6 +65,8 @@ type Config struct {
 	Leeway time.Duration
 	// Keys says how signing keys are fetched and kept.
 	Keys KeyOptions
+	// TokenCache bounds the cache of verified tokens. Optional. Default: on.
+	TokenCache TokenCacheOptions
 	// Resource describes this API for clients that discover where to sign in (RFC 9728). Optional.
 	Resource Resource
 	// Observe says where to report what happens.
@@ -79,7 +81,8 @@ type Verifier struct {
 	audiences []string
 	leeway    time.Duration
 	keys      *keyResolver
-	resource  *resource // nil if not configured
+	cache     *tokenCache // nil: off
+	resource  *resource   // nil if not configured
 	trace     Trace
 	log       *refusalLog
 	now       func() time.Time
@@ -160,6 +163,7 @@ func New(cfg Config) (*Verifier, error) {
 		logger = slog.Default()
 	}
 	v.log = &refusalLog{logger: logger, now: time.Now, windows: make(map[Reason]*window)}
+	v.cache = newTokenCache(cfg.TokenCache)
 	v.keys = newKeyResolver(keys, logger, cfg.Observe.Trace.KeysFetched)
 	return v, nil
 }
@@ -219,11 +223,28 @@ func (v *Verifier) audiencesOf(t *Tenant) []string {
 // Verify verifies a token and returns its principal. The error is an [*Error]. It asks the network only for keys, only of hosts
 // that the trusted tenant is configured with, and honours the end of ctx while it waits.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, error) {
-	c := &check{Verifier: v, ctx: ctx, raw: raw}
-	if err := v.verify(ctx, c, true); err != nil {
+	p := new(verification)
+	if err := p.verify(ctx, v, raw); err != nil {
 		return nil, err
 	}
-	return v.newPrincipal(c), nil
+	return &p.principal, nil
+}
+
+// verification is everything that one request needs of memory for its principal, in one piece.
+type verification struct {
+	check     check
+	principal Principal
+	context   principalContext
+	token     jwt.Token
+}
+
+func (p *verification) verify(ctx context.Context, v *Verifier, raw string) error {
+	p.check = check{Verifier: v, raw: raw}
+	if err := p.check.verify(ctx, true); err != nil {
+		return err
+	}
+	p.check.principal(&p.principal)
+	return nil
 }
 
 // Authenticate finds the token of a request and verifies it. The error is an [*Error]; without a token it is [ErrTokenMissing],
@@ -231,7 +252,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, error) {
 func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 	raw, err := v.lookup.token(r)
 	if err != nil {
-		return nil, v.refuse(r.Context(), err)
+		return nil, v.refuse(r.Context(), err, nil)
 	}
 	return v.Verify(r.Context(), raw)
 }
@@ -242,8 +263,8 @@ func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 // context to honour.
 func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 	ctx := context.Background()
-	c := &check{Verifier: v, ctx: ctx, raw: token.Raw}
-	if err := v.verify(ctx, c, false); err != nil {
+	c := &check{Verifier: v, raw: token.Raw}
+	if err := c.verify(ctx, false); err != nil {
 		return nil, err
 	}
 	return c.key.public, nil
@@ -342,24 +363,26 @@ func SkipPreflight(c echo.Context) bool {
 // parse verifies the token of a request and puts the principal where handlers look for it.
 func (v *Verifier) parse(c echo.Context, raw string) (any, error) {
 	r := c.Request()
-	p, err := v.Verify(r.Context(), raw)
-	if err != nil {
+	p := new(verification)
+	if err := p.verify(r.Context(), v, raw); err != nil {
 		return nil, err
 	}
-	c.SetRequest(r.WithContext(NewContext(r.Context(), p)))
-	return &jwt.Token{Raw: raw, Method: jwt.SigningMethodRS256, Claims: p, Valid: true}, nil
+	p.context = principalContext{r.Context(), &p.principal}
+	p.token = jwt.Token{Raw: raw, Method: jwt.SigningMethodRS256, Claims: &p.principal, Valid: true}
+	c.SetRequest(r.WithContext(&p.context))
+	return &p.token, nil
 }
 
 // answer turns a refusal into the error that Echo answers with.
 func (v *Verifier) answer(c echo.Context, err error) error {
-	refusal := v.refuse(c.Request().Context(), err)
+	refusal := v.refuse(c.Request().Context(), err, nil)
 	if v.errorHandler == nil {
 		return httpError(c, refusal, err)
 	}
 	chosen, hookErr := v.choose(c, err)
 	switch {
 	case hookErr != nil:
-		return httpError(c, v.refuse(c.Request().Context(), hookErr), hookErr)
+		return httpError(c, v.refuse(c.Request().Context(), hookErr, nil), hookErr)
 	case chosen == nil && c.Response().Committed:
 		return nil // the handler has answered; echo-jwt does not call the next one
 	case chosen == nil:
@@ -387,7 +410,7 @@ func httpError(c echo.Context, e *Error, chain error) error {
 }
 
 // refuse completes a refusal with what this API's challenges say, and logs it once.
-func (v *Verifier) refuse(ctx context.Context, err error, attrs ...slog.Attr) *Error {
+func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error {
 	e, ok := asError(err)
 	if !ok {
 		e = newError(ErrInternal, err)
@@ -408,6 +431,6 @@ func (v *Verifier) refuse(ctx context.Context, err error, attrs ...slog.Attr) *E
 			e.Scopes = slices.Clone(v.resource.Scopes)
 		}
 	}
-	v.log.write(ctx, e, attrs...)
+	v.log.write(ctx, e, about)
 	return e
 }

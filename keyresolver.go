@@ -96,6 +96,8 @@ type keyHandle struct {
 	// flights are its refreshes under way. They are its own: one of a handle that was evicted must not answer for its successor.
 	flights singleflight.Group
 
+	evicted atomic.Bool // the resolver has let go of it
+
 	mu         sync.Mutex // guards the rest
 	notBefore  time.Time  // no refresh before this: the last one failed, or is not due
 	silence    time.Time  // no fetch of any kind before this: the server said Retry-After
@@ -121,23 +123,43 @@ func newKeyResolver(options KeyOptions, log *slog.Logger, trace func(context.Con
 	}
 }
 
-// find returns the key that a token of this kid and signer must be verified with.
-func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, signer signer) (*verificationKey, error) {
-	handle, set, err := r.current(ctx, request)
+// find returns the key that a token of this kid and signer must be verified with, and the handle of the set that it is from:
+// nil if that is the v1.0 set, whose keys count under conditions.
+func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, signer signer) (*verificationKey, *keyHandle, error) {
+	h := r.handle(request.metadata)
+	set, err := r.current(ctx, h, request)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if set.has(kid) {
-		return set.key(kid, signer)
+	if !set.has(kid) {
+		if legacy, ok := request.legacy(signer.issuer); ok {
+			key, err := r.findLegacy(ctx, h, set, request, legacy, kid, signer)
+			return key, nil, err
+		}
+		if set, err = r.force(ctx, h, request, set); err != nil {
+			return nil, nil, err
+		}
 	}
-	if legacy, ok := request.legacy(signer.issuer); ok {
-		return r.findLegacy(ctx, handle, set, request, legacy, kid, signer)
+	key, err := set.lookUp(kid, signer)
+	return key, h, err
+}
+
+// holds reports whether the key that a token was verified with before is still the one to verify it with. It refreshes the key
+// set as find does.
+func (r *keyResolver) holds(ctx context.Context, e *cachedToken) bool {
+	set, err := r.current(ctx, e.handle, e.request)
+	switch {
+	case err != nil || e.handle.evicted.Load():
+		return false
+	case set == e.seen.Load():
+		return true
 	}
-	set, err = r.force(ctx, handle, request, set)
-	if err != nil {
-		return nil, err
+	key, err := set.lookUp(e.token.kid, signer{e.issuer, e.tenant})
+	if err != nil || key != e.key {
+		return false
 	}
-	return set.lookUp(kid, signer)
+	e.seen.Store(set)
+	return true
 }
 
 // findLegacy finds the key of a v1.0 token that the v2.0 key set does not list. Only the v2.0 set says whom a key may sign
@@ -148,7 +170,7 @@ func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySe
 	if held.has(kid) {
 		// A set that serves is refreshed when that is due, or a withdrawn key would go on for as long as MaxStale.
 		var err error
-		if v1, held, err = r.current(ctx, legacy); err != nil {
+		if held, err = r.current(ctx, v1, legacy); err != nil {
 			return nil, err
 		}
 	}
@@ -167,7 +189,7 @@ func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySe
 	if newest.has(kid) {
 		return newest.key(kid, signer)
 	}
-	if v1, held, err = r.current(ctx, legacy); err != nil { // v1 may have been evicted meanwhile
+	if held, err = r.current(ctx, v1, legacy); err != nil {
 		return nil, err
 	}
 	if !held.has(kid) {
@@ -211,13 +233,8 @@ func (s *keySet) lookUp(kid string, signer signer) (*verificationKey, error) {
 
 // handle returns the handle of a key set, making room for a new one.
 func (r *keyResolver) handle(metadata string) *keyHandle {
-	now := int64(r.now().Sub(r.start) / time.Second)
 	if value, ok := r.sets.Get(metadata); ok {
-		h := value.(*keyHandle)
-		if h.used.Load() != now { // spares other cores the write
-			h.used.Store(now)
-		}
-		return h
+		return value.(*keyHandle)
 	}
 	r.adding.Lock()
 	defer r.adding.Unlock()
@@ -228,9 +245,16 @@ func (r *keyResolver) handle(metadata string) *keyHandle {
 		r.evict()
 	}
 	h := new(keyHandle)
-	h.used.Store(now)
+	h.touch(r.now().Sub(r.start))
 	r.sets.SetDefault(strings.Clone(metadata), h)
 	return h
+}
+
+// touch notes the use of a handle, to the second: that spares other cores the write.
+func (h *keyHandle) touch(since time.Duration) {
+	if now := int64(since / time.Second); h.used.Load() != now {
+		h.used.Store(now)
+	}
 }
 
 // evict drops the least recently used key set.
@@ -242,38 +266,41 @@ func (r *keyResolver) evict() {
 			oldest, used = metadata, at
 		}
 	}
+	if value, ok := r.sets.Get(oldest); ok {
+		value.(*keyHandle).evicted.Store(true)
+	}
 	r.sets.Delete(oldest)
 }
 
 // current returns the key set to use now: the held one, refreshed where that is due, or a first one.
-func (r *keyResolver) current(ctx context.Context, request keyRequest) (*keyHandle, *keySet, error) {
-	h := r.handle(request.metadata)
+func (r *keyResolver) current(ctx context.Context, h *keyHandle, request keyRequest) (*keySet, error) {
 	set, now := h.set.Load(), r.now()
+	since := now.Sub(r.start)
+	h.touch(since)
 	if set == nil || now.Sub(set.fetched) > r.options.MaxStale {
-		set, err := r.first(ctx, h, request, set)
-		return h, set, err
+		return r.first(ctx, h, request, set)
 	}
-	if now.Sub(r.start) < time.Duration(h.due.Load()) { // the usual case: no lock is taken
-		return h, set, nil
+	if since < time.Duration(h.due.Load()) { // the usual case: no lock is taken
+		return set, nil
 	}
 	h.mu.Lock()
 	due := h.pause(now) <= 0
 	idle := now.After(set.expires) && !h.tried // nobody has come to refresh it in time
+	refreshing := h.refreshing
 	if due && !idle {
 		h.tried = true // nobody waits at the end of the TTL for a refresh that began before it
 	}
-	refreshing := h.refreshing
 	h.mu.Unlock()
 	if due && (idle || !refreshing) {
 		flight := r.refresh(ctx, h, request, set)
 		if idle {
 			if _, err := wait(ctx, flight); err != nil && ctx.Err() != nil {
-				return h, nil, err
+				return nil, err
 			}
 			set = h.set.Load()
 		}
 	}
-	return h, set, nil
+	return set, nil
 }
 
 // first waits for a key set where there is none to use. A failure stands for a while, in which requests fail at once.

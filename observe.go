@@ -35,6 +35,8 @@ type VerifyInfo struct {
 	TenantID string
 	// Duration is how long it took, fetches included.
 	Duration time.Duration
+	// Cached tells that the token had been verified before, and still holds.
+	Cached bool
 	// Err is the refusal, nil for an accepted token.
 	Err error
 }
@@ -82,8 +84,11 @@ type window struct {
 
 const refusalsPerSecond = 10 // of one reason
 
-// write logs a refusal. It changes e only to note that it did.
-func (l *refusalLog) write(ctx context.Context, e *Error, attrs ...slog.Attr) {
+// subject is what a refusal is about.
+type subject interface{ attrs() []slog.Attr }
+
+// write logs a refusal. It changes e only to note that it did. about may be nil.
+func (l *refusalLog) write(ctx context.Context, e *Error, about subject) {
 	if e.logged {
 		return
 	}
@@ -99,6 +104,10 @@ func (l *refusalLog) write(ctx context.Context, e *Error, attrs ...slog.Attr) {
 	suppressed, ok := l.admit(e)
 	if !ok {
 		return
+	}
+	var attrs []slog.Attr
+	if about != nil {
+		attrs = about.attrs()
 	}
 	attrs = append(attrs, slog.String("reason", string(e.Reason)), slog.Int("status", e.StatusCode()))
 	if e.cause != nil {

@@ -46,10 +46,10 @@ type Principal struct {
 
 var _ jwt.Claims = (*Principal)(nil)
 
-// newPrincipal makes the principal of a verified token.
-func (v *Verifier) newPrincipal(c *check) *Principal {
+// principal fills in the principal of a verified token.
+func (c *check) principal(p *Principal) {
 	claims := &c.token.claims
-	p := &Principal{
+	*p = Principal{
 		TenantID:  c.issuer.TenantID,
 		ObjectID:  claims.objectID,
 		Subject:   claims.subject,
@@ -60,10 +60,9 @@ func (v *Verifier) newPrincipal(c *check) *Principal {
 		ExpiresAt: time.Unix(claims.expires.unix, 0),
 		token:     c.token,
 		tenant:    c.tenant,
-		verifier:  v,
+		verifier:  c.Verifier,
 	}
 	p.Scopes, p.Roles, p.Groups = claims.lists()
-	return p
 }
 
 // client is the application that asked for the token.
@@ -236,6 +235,11 @@ func (p *Principal) LogValue() slog.Value {
 	)
 }
 
+// attrs are what a log line of a guard says.
+func (p *Principal) attrs() []slog.Attr {
+	return []slog.Attr{slog.String("tid", p.TenantID), slog.String("client", p.ClientID)}
+}
+
 // String is the text of LogValue, so that printing a principal gives nothing away.
 func (p *Principal) String() string { return "principal" + p.LogValue().String() }
 
@@ -286,9 +290,22 @@ func (p *Principal) GetAudience() (jwt.ClaimStrings, error) {
 
 type contextKey struct{}
 
+// principalContext is a context with a principal, one that can be allocated together with it.
+type principalContext struct {
+	context.Context
+	p *Principal
+}
+
+func (c *principalContext) Value(key any) any {
+	if key == (contextKey{}) {
+		return c.p
+	}
+	return c.Context.Value(key)
+}
+
 // NewContext returns a context with a principal: what the middleware does for a request, and what a test of a handler may do.
 func NewContext(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
+	return &principalContext{ctx, p}
 }
 
 // FromContext returns the principal of a request. ok is false if no authentication has run, or in optional mode no token came.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -254,7 +253,7 @@ var unattended = &Verifier{log: &refusalLog{now: time.Now, windows: make(map[Rea
 func (rule Rule) decide(ctx context.Context) *Error {
 	p, ok := FromContext(ctx)
 	if !ok {
-		return unattended.refuse(ctx, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")))
+		return unattended.refuse(ctx, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")), nil)
 	}
 	err := rule.judge(ctx, p)
 	if err == nil {
@@ -267,7 +266,7 @@ func (rule Rule) decide(ctx context.Context) *Error {
 	if v == nil {
 		v = unattended
 	}
-	return v.refuse(ctx, err, slog.String("tid", p.TenantID), slog.String("client", p.ClientID))
+	return v.refuse(ctx, err, p)
 }
 
 // judge calls the rule, which may be the application's.

@@ -323,6 +323,14 @@ func (t *Tenant) clone() Tenant {
 	return c
 }
 
+// equal reports whether two checked tenants are the same in everything that a verification rests on.
+func (t *Tenant) equal(o *Tenant) bool {
+	return t == o || t.ID == o.ID && t.Name == o.Name && t.Cloud == o.Cloud && t.Version == o.Version &&
+		t.DenyGuests == o.DenyGuests && t.AllowNoPermissions == o.AllowNoPermissions && t.AppKeys == o.AppKeys &&
+		slices.Equal(t.Audiences, o.Audiences) && slices.Equal(t.Clients, o.Clients) &&
+		t.B2C.equal(o.B2C) && t.External.equal(o.External)
+}
+
 // issues reports whether iss is one of the issuers that this checked tenant issues with. Because the grammar of
 // [ParseIssuer] gives every string other parts, comparing the parts is comparing the strings.
 func (t *Tenant) issues(iss Issuer) bool {

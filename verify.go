@@ -19,19 +19,22 @@ const algorithm = "RS256"
 // check is one token on its way through the pipeline. Each step may rely on what the steps before it have found.
 type check struct {
 	*Verifier
-	ctx    context.Context
 	raw    string
 	token  *token           // decode
 	issuer Issuer           // issuer
 	tenant *Tenant          // trust
 	policy string           // policy
 	key    *verificationKey // findKey
+	cached bool             // the verification is one of before
+
+	request keyRequest // findKey
+	handle  *keyHandle // findKey: the key set that answers request, nil if the key is from another
 }
 
 // step is one check of the pipeline.
 type step struct {
 	name string
-	run  func(*check) error
+	run  func(*check, context.Context) error
 }
 
 // The pipeline. The order is the contract: a stranger must cost almost nothing and cause no fetch, so what needs no key comes
@@ -56,13 +59,16 @@ var pipeline = []step{
 
 const signatureStep = "signature"
 
+// afterTrust is the pipeline behind the step that asks the tenant source, which a request does once.
+var afterTrust = pipeline[1+slices.IndexFunc(pipeline, func(s step) bool { return s.name == "tenant" }):]
+
 // decode takes the token apart (RFC 7515 §5.2, RFC 7519 §7.2): size, shape, header, claims.
-func (c *check) decode() (err error) {
+func (c *check) decode(_ context.Context) (err error) {
 	c.token, err = parseToken(c.raw)
 	return err
 }
 
-func (c *check) parseIssuer() (err error) {
+func (c *check) parseIssuer(_ context.Context) (err error) {
 	if c.issuer, err = ParseIssuer(c.token.claims.issuer); err != nil {
 		return newError(ErrIssuer, err)
 	}
@@ -70,8 +76,8 @@ func (c *check) parseIssuer() (err error) {
 }
 
 // trust asks who the issuer's tenant is, and whether it issues under this very issuer (RFC 8725 §3.8).
-func (c *check) trust() error {
-	t, err := c.ask()
+func (c *check) trust(ctx context.Context) error {
+	t, err := c.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,9 +98,9 @@ func (c *check) trust() error {
 }
 
 // ask calls the tenant source, which belongs to the application.
-func (c *check) ask() (t *Tenant, err error) {
+func (c *check) ask(ctx context.Context) (t *Tenant, err error) {
 	defer recovered(&err)
-	t, err = c.tenants.Tenant(c.ctx, c.issuer)
+	t, err = c.tenants.Tenant(ctx, c.issuer)
 	switch {
 	case errors.Is(err, ErrUnknownTenant) || err == nil && t == nil:
 		return nil, newError(ErrUnknownTenant, nil)
@@ -113,7 +119,7 @@ var (
 )
 
 // matchTenant compares tid with the issuer's tenant. B2C issues none unless a policy adds it.
-func (c *check) matchTenant() error {
+func (c *check) matchTenant(_ context.Context) error {
 	claims := &c.token.claims
 	if claims.tenantID == "" {
 		if c.tenant.kind() == b2c && !claims.hasTenantID {
@@ -134,7 +140,7 @@ var (
 )
 
 // matchVersion compares ver with the issuer's form, and the tenant's rule.
-func (c *check) matchVersion() error {
+func (c *check) matchVersion(_ context.Context) error {
 	want := "2.0"
 	if c.issuer.Form != FormV2 {
 		want = "1.0" // B2C says so too, in spite of the v2.0 in its issuer
@@ -157,7 +163,7 @@ var (
 )
 
 // matchAudience requires the token to be for this API (RFC 8725 §3.9).
-func (c *check) matchAudience() error {
+func (c *check) matchAudience(_ context.Context) error {
 	claims := &c.token.claims
 	if forAny(claims.audience, c.audiencesOf(c.tenant)) {
 		return nil
@@ -194,7 +200,7 @@ var (
 )
 
 // checkTime applies exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) with the leeway.
-func (c *check) checkTime() error {
+func (c *check) checkTime(_ context.Context) error {
 	claims := &c.token.claims
 	exp, nbf, iat := claims.expires, claims.notBefore, claims.issuedAt
 	if !exp.set || exp.invalid || nbf.invalid || iat.invalid {
@@ -237,7 +243,7 @@ var (
 )
 
 // checkPolicy requires one of the tenant's B2C policies. It comes before the key because each policy has its own keys.
-func (c *check) checkPolicy() error {
+func (c *check) checkPolicy(_ context.Context) error {
 	if c.tenant.kind() != b2c {
 		return nil
 	}
@@ -265,14 +271,14 @@ func (c *check) checkPolicy() error {
 
 // findKey finds the one key that may have signed: in the trusted tenant's key set, by kid (RFC 7515 §4.1.4). It is the only
 // step that may ask the network.
-func (c *check) findKey() (err error) {
-	request := keyRequestOf(c.tenant, c.issuer, c.policy, c.clientID)
-	c.key, err = c.keys.find(c.ctx, request, c.token.kid, signer{c.issuer, c.tenant})
+func (c *check) findKey(ctx context.Context) (err error) {
+	c.request = keyRequestOf(c.tenant, c.issuer, c.policy, c.clientID)
+	c.key, c.handle, err = c.keys.find(ctx, c.request, c.token.kid, signer{c.issuer, c.tenant})
 	return err
 }
 
 // verifySignature verifies RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3) over the bytes that were decoded.
-func (c *check) verifySignature() error {
+func (c *check) verifySignature(_ context.Context) error {
 	if err := jwt.SigningMethodRS256.Verify(c.token.signed, c.token.signature, c.key.public); err != nil {
 		return newError(ErrSignature, err)
 	}
@@ -282,7 +288,7 @@ func (c *check) verifySignature() error {
 var errBound = errors.New("the token has a cnf claim")
 
 // refuseBound refuses tokens that are only good together with a key (RFC 7800): who took one must not be able to use it here.
-func (c *check) refuseBound() error {
+func (c *check) refuseBound(_ context.Context) error {
 	if c.token.claims.bound {
 		return newError(ErrBound, errBound)
 	}
@@ -292,7 +298,7 @@ func (c *check) refuseBound() error {
 var errNoPermissions = errors.New("neither scp nor roles: nobody granted this application anything; see Tenant.AllowNoPermissions")
 
 // requirePermissions refuses ID tokens, and access tokens that grant nothing.
-func (c *check) requirePermissions() error {
+func (c *check) requirePermissions(_ context.Context) error {
 	claims := &c.token.claims
 	if claims.idToken() {
 		return newError(ErrIDToken, errIDToken)
@@ -306,14 +312,14 @@ func (c *check) requirePermissions() error {
 var errClient = errors.New("the calling application is not in Tenant.Clients")
 
 // allowClient applies the tenant's list of calling applications.
-func (c *check) allowClient() error {
+func (c *check) allowClient(_ context.Context) error {
 	if len(c.tenant.Clients) > 0 && !slices.Contains(c.tenant.Clients, c.token.claims.client()) {
 		return newError(ErrClient, errClient)
 	}
 	return nil
 }
 
-func (c *check) denyGuest() error {
+func (c *check) denyGuest(_ context.Context) error {
 	if c.tenant.DenyGuests && guest(&c.token.claims, c.tenant) {
 		return newError(ErrGuest, nil)
 	}
@@ -336,13 +342,13 @@ func guest(c *claims, t *Tenant) bool {
 	return err != nil || home.TenantID != t.ID
 }
 
-// run takes a token through the pipeline. Without signature it leaves that one step to the caller.
-func (c *check) run(signature bool) error {
-	for i := range pipeline {
-		if !signature && pipeline[i].name == signatureStep {
+// run takes a token through steps of the pipeline. Without signature it leaves that one step to the caller.
+func (c *check) run(ctx context.Context, steps []step, signature bool) error {
+	for i := range steps {
+		if !signature && steps[i].name == signatureStep {
 			continue
 		}
-		if err := pipeline[i].run(c); err != nil {
+		if err := steps[i].run(c, ctx); err != nil {
 			return err
 		}
 	}
@@ -350,27 +356,64 @@ func (c *check) run(signature bool) error {
 }
 
 // verify runs the pipeline, and reports what came of it.
-func (v *Verifier) verify(ctx context.Context, c *check, signature bool) error {
+func (c *check) verify(ctx context.Context, signature bool) error {
 	var began time.Time
-	if v.trace.Verified != nil {
-		began = v.now()
+	if c.trace.Verified != nil {
+		began = c.now()
 	}
-	var refusal *Error
-	if err := c.run(signature); err != nil {
-		refusal = v.refuse(ctx, err, c.attrs()...)
+	err := c.decide(ctx, signature)
+	if err != nil {
+		err = c.refuse(ctx, err, c)
 	}
-	if v.trace.Verified != nil {
-		info := VerifyInfo{TenantID: c.issuer.TenantID, Duration: v.now().Sub(began)}
-		if refusal != nil {
-			info.Reason, info.Err = refusal.Reason, refusal
+	if c.trace.Verified == nil {
+		return err
+	}
+	info := VerifyInfo{TenantID: c.issuer.TenantID, Duration: c.now().Sub(began), Cached: c.cached, Err: err}
+	if e, ok := asError(err); ok {
+		info.Reason = e.Reason
+	}
+	if hookErr := c.traced(ctx, info); hookErr != nil {
+		return c.refuse(ctx, hookErr, c)
+	}
+	return err
+}
+
+// decide asks the cache of verified tokens, else runs the pipeline and remembers.
+func (c *check) decide(ctx context.Context, signature bool) error {
+	if !signature || c.cache == nil {
+		return c.run(ctx, pipeline, signature)
+	}
+	if entry := c.cache.find(c.raw); entry != nil {
+		return c.rerun(ctx, entry)
+	}
+	if err := c.run(ctx, pipeline, true); err != nil {
+		return err
+	}
+	c.cache.remember(c)
+	return nil
+}
+
+// rerun judges a token that has been verified before. Whatever can have changed since is checked again: who the tenant is, the
+// time, and whether the tenant's current key set still holds the key; that last step drives the refresh of the set as findKey
+// does. Where the tenant or the key set is another one, the pipeline speaks, from the step after trust on.
+func (c *check) rerun(ctx context.Context, e *cachedToken) error {
+	c.token, c.issuer = e.token, e.issuer
+	if err := c.trust(ctx); err != nil {
+		return err
+	}
+	if c.tenant.equal(e.tenant) {
+		if err := c.checkTime(ctx); err != nil {
+			return err
 		}
-		if err := v.traced(ctx, info); err != nil {
-			refusal = v.refuse(ctx, err)
+		if c.keys.holds(ctx, e) {
+			c.policy, c.key, c.cached = e.policy, e.key, true
+			return nil
 		}
 	}
-	if refusal != nil {
-		return refusal
+	if err := c.run(ctx, afterTrust, true); err != nil {
+		return err
 	}
+	c.cache.put(c)
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (v *Verifier) Warm(ctx context.Context) error {
 			}
 			seen[request.metadata] = true
 			group.Go(func() error {
-				if _, _, err := v.keys.current(ctx, request); err != nil {
+				if _, err := v.keys.current(ctx, v.keys.handle(request.metadata), request); err != nil {
 					fault(fmt.Errorf("%s: %w", request.metadata, err))
 				}
 				return nil

@@ -1,0 +1,88 @@
+package identity
+
+import (
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// TokenCacheOptions bounds the cache of verified tokens. A hit costs no signature check and means exactly what a fresh
+// verification would mean now: the tenant source is asked, the time is checked, and the tenant's current key set must still
+// hold the key.
+type TokenCacheOptions struct {
+	// MaxBytes bounds the memory that cached tokens retain. Zero means 64 MiB, enough for about 20,000 users; negative
+	// switches the cache off.
+	MaxBytes int64
+}
+
+const standardTokenCache = 64 << 20
+
+// tokenCache holds tokens that have been verified, by the whole token. Nothing else enters, so that a stranger cannot fill it.
+type tokenCache struct {
+	tokens *otter.Cache[string, *cachedToken]
+}
+
+// cachedToken is a verified token, and what the verification rested on. Requests share it; nothing in it changes but seen.
+type cachedToken struct {
+	token   *token
+	issuer  Issuer
+	tenant  *Tenant
+	policy  string
+	key     *verificationKey
+	request keyRequest
+	handle  *keyHandle
+
+	seen atomic.Pointer[keySet] // the newest set that is known to hold key
+}
+
+func newTokenCache(o TokenCacheOptions) *tokenCache {
+	if o.MaxBytes < 0 {
+		return nil
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = standardTokenCache
+	}
+	return &tokenCache{otter.Must(&otter.Options[string, *cachedToken]{
+		MaximumWeight: uint64(o.MaxBytes),
+		Weigher:       func(_ string, e *cachedToken) uint32 { return e.weight() },
+		Executor:      func(task func()) { task() }, // no goroutine of its own
+	})}
+}
+
+func (t *tokenCache) find(raw string) *cachedToken {
+	e, _ := t.tokens.GetIfPresent(raw)
+	return e
+}
+
+// remember keeps a token that was verified for the first time. Until now it belongs to this request alone, so it may still be
+// changed: its text is cloned, because what the request read it from may be much larger.
+func (t *tokenCache) remember(c *check) {
+	c.token.raw = strings.Clone(c.raw)
+	c.token.signed = c.token.raw[:len(c.token.signed)]
+	t.put(c)
+}
+
+// put keeps a verified token with what its verification rests on now.
+func (t *tokenCache) put(c *check) {
+	if c.handle == nil {
+		return // the key is from a set whose keys count under conditions
+	}
+	e := &cachedToken{
+		token: c.token, issuer: c.issuer, tenant: c.tenant, policy: c.policy, key: c.key, request: c.request, handle: c.handle,
+	}
+	e.seen.Store(c.handle.set.Load())
+	t.tokens.Set(c.token.raw, e)
+}
+
+// entryOverhead is what the cache itself spends on an entry, rounded up: its node, its slot in the table and in the queues.
+const entryOverhead = 256
+
+// weight counts every byte that an entry retains and that others do not share.
+func (e *cachedToken) weight() uint32 {
+	c := &e.token.claims
+	strings := len(c.audience.many) + len(c.roles.many) + len(c.groups.many) + len(c.authContexts.many) + len(c.capabilities.many)
+	return uint32(len(e.token.raw) + len(e.token.payload) + maxHeader/8 + len(e.request.metadata) +
+		strings*int(unsafe.Sizeof("")) + int(unsafe.Sizeof(*e.token)) + int(unsafe.Sizeof(*e)) + entryOverhead)
+}
