@@ -127,7 +127,11 @@ func brokenIssuers() []BrokenToken {
 // issuerFrom sets iss from a text with {tid} for the tenant. The public cloud's host in it stands for that of the tenant's own.
 func issuerFrom(text string) func(*TenantHandle) []TokenOption {
 	return func(t *TenantHandle) []TokenOption {
-		cloud := strings.NewReplacer("{tid}", t.ID(), "login.microsoftonline.com", hostOf(t.t.cloud.origin))
+		host := hostOf(t.t.cloud.origin)
+		if strings.HasPrefix(t.at, "https://") { // served there; what is wrong with an http issuer would be right at an http origin
+			host = hostOf(t.at)
+		}
+		cloud := strings.NewReplacer("{tid}", t.ID(), "login.microsoftonline.com", host)
 		return []TokenOption{Claim("iss", cloud.Replace(text))}
 	}
 }

@@ -108,14 +108,33 @@ func cloudByHost(host string) *cloudFacts {
 	return nil
 }
 
-// mustOrigin normalises "https://host[:port]", with or without a final slash.
+// cloudByGraph finds the known cloud whose Microsoft Graph has the host.
+func cloudByGraph(host string) *cloudFacts {
+	for _, c := range clouds {
+		if c.graph == host {
+			return c
+		}
+	}
+	return nil
+}
+
+// mustOrigin is parseOrigin for what has to be one.
 func mustOrigin(s string) string {
+	origin, ok := parseOrigin(s)
+	if !ok {
+		panic(fmt.Sprintf("mockidp: %q is not an origin (https://host[:port])", s))
+	}
+	return origin
+}
+
+// parseOrigin normalises "https://host[:port]", with or without a final slash.
+func parseOrigin(s string) (origin string, ok bool) {
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		panic(fmt.Sprintf("mockidp: %q is not an origin (https://host[:port])", s))
+		return "", false
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host)
+	return u.Scheme + "://" + strings.ToLower(u.Host), true
 }
 
 func hostOf(origin string) string {

@@ -1,7 +1,10 @@
 package mockidp
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +14,10 @@ type directory struct {
 	domains  map[domainID]*tenant
 	owners   map[string]*tenant     // by host, of B2C and External ID
 	privates map[string]*cloudFacts // private deployments by host; they outlive their tenants
+
+	populated map[tenantID]*tenant // those with users or applications: what common looks through
+	personal  []Account
+	added     int
 }
 
 // tenantID: one GUID may be a workforce tenant and a B2C tenant at once.
@@ -31,6 +38,8 @@ func newDirectory(tenants []Tenant) directory {
 		domains:  make(map[domainID]*tenant),
 		owners:   make(map[string]*tenant),
 		privates: make(map[string]*cloudFacts),
+
+		populated: make(map[tenantID]*tenant),
 	}
 	for _, t := range tenants {
 		d.add(t)
@@ -41,22 +50,44 @@ func newDirectory(tenants []Tenant) directory {
 // add adds or changes a tenant. It panics when the tenant cannot be, or claims a name of another one.
 func (d *directory) add(description Tenant) {
 	t := description.checked()
+	var p problems
+	d.conflicts(t, &p, "")
+	if len(p) > 0 {
+		panic(fmt.Sprintf("mockidp: tenant %q: %s", t.ID, strings.Join(p.texts(), "; ")))
+	}
+	d.put(t)
+}
+
+// conflicts finds the names that the tenant shares with another one, or with a cloud.
+func (d *directory) conflicts(t *tenant, p *problems, path string) {
 	for _, host := range t.ownHosts() {
+		at := path + ".domain"
+		if i := slices.Index(t.Hosts, host); i >= 0 {
+			at = fmt.Sprintf("%s.hosts[%d]", path, i)
+		}
 		if other := d.owners[host]; other != nil && (other.ID != t.ID || other.Kind != t.Kind) {
-			panic(fmt.Sprintf("mockidp: tenant %q: host %q belongs to tenant %s", t.ID, host, other.ID))
+			p.add(at, "host %q belongs to tenant %s", host, other.ID)
 		}
 		if cloudByHost(host) != nil {
-			panic(fmt.Sprintf("mockidp: tenant %q: host %q belongs to a cloud", t.ID, host))
+			p.add(at, "host %q belongs to a cloud", host)
 		}
 	}
-	name := domainID{t.Kind, t.cloud.cloud, t.domain()}
-	if other := d.domains[name]; other != nil && other.ID != t.ID {
-		panic(fmt.Sprintf("mockidp: tenant %q: domain %q belongs to tenant %s", t.ID, t.domain(), other.ID))
+	if other := d.domains[domainID{t.Kind, t.cloud.cloud, t.domain()}]; other != nil && other.ID != t.ID {
+		p.add(path+".domain", "%q belongs to tenant %s", t.domain(), other.ID)
 	}
-	d.remove(tenantID{t.Kind, t.ID})
-	d.tenants[tenantID{t.Kind, t.ID}] = t
-	if name.domain != "" {
-		d.domains[name] = t
+}
+
+func (d *directory) put(t *tenant) {
+	id := tenantID{t.Kind, t.ID}
+	d.added++
+	t.added = d.added
+	if old := d.tenants[id]; old != nil {
+		t.added = old.added
+	}
+	d.remove(id)
+	d.tenants[id] = t
+	if domain := t.domain(); domain != "" {
+		d.domains[domainID{t.Kind, t.cloud.cloud, domain}] = t
 	}
 	for _, host := range t.ownHosts() {
 		d.owners[host] = t
@@ -64,6 +95,14 @@ func (d *directory) add(description Tenant) {
 	if !t.cloud.known() {
 		d.privates[hostOf(t.cloud.origin)] = t.cloud
 	}
+	if len(t.Users)+len(t.Applications) > 0 {
+		d.populated[id] = t
+	}
+}
+
+// ordered are the tenants of a map, in the order in which they were added.
+func ordered(tenants map[tenantID]*tenant) []*tenant {
+	return slices.SortedFunc(maps.Values(tenants), func(a, b *tenant) int { return cmp.Compare(a.added, b.added) })
 }
 
 func (d *directory) remove(id tenantID) {
@@ -72,6 +111,7 @@ func (d *directory) remove(id tenantID) {
 		return
 	}
 	delete(d.tenants, id)
+	delete(d.populated, id)
 	delete(d.domains, domainID{t.Kind, t.cloud.cloud, t.domain()})
 	for _, host := range t.ownHosts() {
 		delete(d.owners, host)
@@ -111,6 +151,60 @@ func (s *Server) AddTenant(t Tenant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.directory.add(t)
+}
+
+// AddAccount adds a user to a tenant, or changes the one of the same ID. It panics like [New], and when there is no such tenant.
+func (s *Server) AddAccount(tenantID string, kind Kind, a Account) {
+	s.edit(tenantID, kind, func(t *Tenant) {
+		a = a.clone()
+		t.Users = append(slices.DeleteFunc(t.Users, func(other Account) bool { return other.ID == a.ID }), a)
+	})
+}
+
+// AddApplication registers an application in a tenant, or changes the one of the same ID. It panics like [New], and when there
+// is no such tenant.
+func (s *Server) AddApplication(tenantID string, kind Kind, a Application) {
+	s.edit(tenantID, kind, func(t *Tenant) {
+		a = a.clone()
+		i := slices.IndexFunc(t.Applications, func(other Application) bool { return other.ID == a.ID })
+		if i < 0 {
+			t.Applications = append(t.Applications, a)
+		} else {
+			t.Applications[i] = a
+		}
+	})
+}
+
+// edit puts a changed copy in the place of a tenant.
+func (s *Server) edit(id string, kind Kind, change func(*Tenant)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.directory.tenants[tenantID{kind, strings.ToLower(id)}]
+	if t == nil {
+		panic(fmt.Sprintf("mockidp: no %v tenant %q", kind, id))
+	}
+	changed := t.Tenant.clone()
+	change(&changed)
+	s.directory.add(changed)
+}
+
+// Directory is a copy of what the server knows now.
+func (s *Server) Directory() Directory {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.directory.description()
+}
+
+// description is a copy of the plain data.
+func (d *directory) description() Directory {
+	var plain Directory
+	for _, t := range ordered(d.tenants) {
+		plain.Tenants = append(plain.Tenants, t.Tenant.clone())
+	}
+	for _, a := range d.personal {
+		plain.PersonalAccounts = append(plain.PersonalAccounts, a.clone())
+	}
+	return plain
 }
 
 // RemoveTenant removes a tenant: its documents are answered as Microsoft does for a tenant that does not exist. It does nothing

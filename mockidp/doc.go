@@ -27,6 +27,16 @@
 // server names a key that another server does not know. Two servers nevertheless share material: do not test the separation of
 // two servers with key IDs that you set yourself.
 //
+// # Signing in
+//
+// The server is a whole identity provider: authorize, token, device code, logout and the rest of the protocol, with pages, for
+// unmodified MSAL libraries and any other client. It is strict as Microsoft is: redirect URIs and secrets have to be registered,
+// codes and refresh tokens work once, single-page applications need PKCE. [Leniency] switches that off per application.
+//
+// Who can sign in to what is a [Directory]: [DefaultDirectory], or one's own through [WithDirectory] and [ParseDirectory]. The
+// tokens that a client gets follow from it. Without a browser, [TenantHandle.SignIn], [Server.Walk] and [Server.ApproveDeviceCode] do
+// what a person would do on the pages.
+//
 // # Faults
 //
 // [Server.Inject] makes documents fail, late, cut off, oversized or wrong, for one endpoint, tenant or host, once or until

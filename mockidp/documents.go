@@ -11,6 +11,10 @@ func (s *Server) serve(rt route, r *http.Request) answer {
 	switch {
 	case !rt.known:
 		return plainAnswer(http.StatusNotFound, fmt.Sprintf("mockidp: no tenant or cloud has the host %q\n", rt.host))
+	case rt.isTokenPage(r.URL.Path):
+		return s.serveTokenPage(rt, r)
+	case rt.endpoint >= AuthorizeEndpoint:
+		return s.serveProtocol(&rt, r)
 	case rt.endpoint == OtherEndpoint:
 		return plainAnswer(http.StatusNotFound, "mockidp: nothing is served here\n")
 	case r.Method == http.MethodOptions:
@@ -114,10 +118,21 @@ func (rt *route) keyIssuer() string {
 }
 
 func (rt *route) facts() *cloudFacts {
-	if rt.tenant != nil {
+	switch {
+	case rt.tenant != nil:
 		return rt.tenant.cloud
+	case rt.owner != nil:
+		return rt.owner.cloud
 	}
 	return rt.cloud
+}
+
+// userInfo is on the host of Microsoft Graph, but where everything is on one origin.
+func (rt *route) userInfo() string {
+	if c := rt.facts(); c.known() && !rt.loopback {
+		return "https://" + c.graph + userInfoPath
+	}
+	return rt.base() + userInfoPath
 }
 
 func (rt *route) region() any {
@@ -155,7 +170,7 @@ func (rt *route) v2Document() object {
 		{"scopes_supported", []string{"openid", "profile", "email", "offline_access"}},
 		{"issuer", rt.issuerBase() + "/" + rt.issuerSegment() + "/v2.0"},
 		{"request_uri_parameter_supported", false},
-		{"userinfo_endpoint", "https://" + c.graph + "/oidc/userinfo"},
+		{"userinfo_endpoint", rt.userInfo()},
 		{"authorization_endpoint", base + "/oauth2/v2.0/authorize"},
 		{"device_authorization_endpoint", base + "/oauth2/v2.0/devicecode"},
 		{"http_logout_supported", true},

@@ -179,7 +179,7 @@ func TestNotServed(t *testing.T) {
 		{"https://contosob2c.b2clogin.com/" + mockidp.Shop + "/b2c_1_susi/.well-known/openid-configuration", 404, "removed"},
 		{"https://contosob2c.b2clogin.com/tfp/" + mockidp.Shop + discoveryPath, 404, "nothing"},
 		{"https://contosob2c.b2clogin.com/a/b/c" + discoveryPath, 404, "nothing"},
-		{"https://login.microsoftonline.com/common/oauth2/v2.0/authorize", 404, "nothing"},
+		{"https://login.microsoftonline.com/common/oauth2/v2.0/nothing", 404, "nothing"},
 		{"https://login.microsoftonline.com/common" + discoveryPath + "?appid=" + mockidp.API, 400, "appid"},
 		{"https://login.microsoftonline.com/" + mockidp.Contoso + discoveryPath + "?appid=x", 400, "appid"},
 	}

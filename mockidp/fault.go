@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Endpoint is a kind of document. As a filter the zero value, [AnyEndpoint], stands for all of them.
+// Endpoint is a kind of document, or another thing that requests are for. As a filter the zero value, [AnyEndpoint], stands for all of them.
 type Endpoint int
 
 // The endpoints.
@@ -20,8 +20,28 @@ const (
 	OtherEndpoint          // anything else: a path that nothing is served at, a host that nobody has
 )
 
+// The endpoints of the protocol.
+const (
+	AuthorizeEndpoint  Endpoint = iota + 10
+	TokenEndpoint               // every grant
+	DeviceCodeEndpoint          // where a device gets its codes
+	LogoutEndpoint              // where a session ends
+	UserInfoEndpoint            // of OpenID Connect; on the host of Microsoft Graph, too
+	InstanceDiscovery           // which hosts belong to a cloud
+	UserRealm                   // asked for by clients before they send a password
+	PageEndpoint                // where pages post to, and the page that asks for a device's code
+)
+
+var endpointNames = map[Endpoint]string{
+	AuthorizeEndpoint: "AuthorizeEndpoint", TokenEndpoint: "TokenEndpoint", DeviceCodeEndpoint: "DeviceCodeEndpoint", LogoutEndpoint: "LogoutEndpoint",
+	UserInfoEndpoint: "UserInfoEndpoint", InstanceDiscovery: "InstanceDiscovery", UserRealm: "UserRealm", PageEndpoint: "PageEndpoint",
+}
+
 // String names the endpoint, for messages.
 func (e Endpoint) String() string {
+	if name, ok := endpointNames[e]; ok {
+		return name
+	}
 	switch e {
 	case AnyEndpoint:
 		return "AnyEndpoint"
@@ -78,28 +98,41 @@ type Fault struct {
 
 // faults are the faults of a server, oldest first.
 type faults struct {
-	mu     sync.Mutex // guards active
+	mu     sync.Mutex // guards what follows
 	active []*activeFault
+	count  int // how many there ever were, which numbers them
 }
 
 type activeFault struct {
 	Fault
-	left int // how many times more; meaningless when Times is zero
+	number int
+	left   int // how many times more; meaningless when Times is zero
 }
 
 // Inject makes requests fail. One fault hits a request: of several that match, the one injected first, until it is used up or
 // removed. remove may be called more than once. A request that has begun is not affected by removal.
 func (s *Server) Inject(f Fault) (remove func()) {
 	f.Header, f.Body = f.Header.Clone(), slices.Clone(f.Body)
-	a := &activeFault{Fault: f, left: f.Times}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.active = append(s.faults.active, a)
-	return func() {
-		s.faults.mu.Lock()
-		defer s.faults.mu.Unlock()
-		s.faults.active = slices.DeleteFunc(s.faults.active, func(other *activeFault) bool { return other == a })
-	}
+	number := s.faults.add(&activeFault{Fault: f, left: f.Times})
+	return func() { s.faults.remove(number) }
+}
+
+func (f *faults) add(a *activeFault) (number int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count++
+	a.number = f.count
+	f.active = append(f.active, a)
+	return a.number
+}
+
+// remove tells whether the fault was still there.
+func (f *faults) remove(number int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := len(f.active)
+	f.active = slices.DeleteFunc(f.active, func(a *activeFault) bool { return a.number == number })
+	return len(f.active) < before
 }
 
 // take finds the fault that hits a request and counts it.
@@ -125,6 +158,11 @@ func (f *Fault) matches(rt *route) bool {
 		(f.Tenant == "" || strings.EqualFold(f.Tenant, rt.pathTenant) || rt.tenant != nil && strings.EqualFold(f.Tenant, rt.tenant.ID)) &&
 		(f.Policy == "" || strings.EqualFold(f.Policy, rt.policy)) &&
 		(f.Host == "" || strings.EqualFold(f.Host, rt.host))
+}
+
+// replaces tells whether nothing is left of the answer.
+func (f Fault) replaces() bool {
+	return f.Edit == nil && (f.Body != nil || f.Status >= 400 || f.Redirect != "" || f.Reset || f.Silence)
 }
 
 // apply changes what the fault changes in the answer itself; the delivery does the rest.

@@ -42,7 +42,7 @@ type published struct {
 func (k *KeySet) Signing() *Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.make()
+	k.makeSigning() // and no more: the first token should not wait for two keys
 	return k.signing
 }
 
@@ -190,12 +190,19 @@ func (k *KeySet) make() {
 	if k.made {
 		return
 	}
+	k.makeSigning()
 	k.made = true
-	k.signing = k.NewKey()
-	k.entries = []published{{key: k.signing, v1: true, v2: true}}
 	if k.id.tenant == "" {
 		k.consumer = newCertifiedKey(k.srv.nextMaterial(), "Live ID STS Signing Public Key", k.srv.now())
 		k.consumer.personal = true
 		k.entries = append(k.entries, published{key: k.consumer, v1: true, v2: true})
+	}
+}
+
+// makeSigning makes the first key of a new set, which the others come after. The caller holds mu.
+func (k *KeySet) makeSigning() {
+	if k.signing == nil {
+		k.signing = k.NewKey()
+		k.entries = []published{{key: k.signing, v1: true, v2: true}}
 	}
 }

@@ -12,7 +12,8 @@ type route struct {
 	known    bool   // the host is one of ours
 	origin   string // scheme and host as the client wrote them
 	host     string
-	loopback bool
+	loopback bool        // everything is served, by path
+	graph    bool        // the host is Microsoft Graph's, of which only userinfo exists
 	cloud    *cloudFacts // of a workforce host, and of a loopback one
 	owner    *tenant     // whose host it is; nil where several tenants share it
 
@@ -66,6 +67,10 @@ func (s *Server) routeHost(r *http.Request) route {
 		if rt.cloud = cloudByHost(name); rt.cloud != nil {
 			return rt
 		}
+		if rt.cloud = cloudByGraph(name); rt.cloud != nil {
+			rt.graph = true
+			return rt
+		}
 		if rt.owner = s.directory.owners[name]; rt.owner != nil {
 			return rt
 		}
@@ -74,7 +79,7 @@ func (s *Server) routeHost(r *http.Request) route {
 			return rt
 		}
 	}
-	if isLoopback(bare) {
+	if isLoopback(bare) || s.remote {
 		rt.loopback, rt.cloud = true, publicCloud
 		return rt
 	}
@@ -82,13 +87,21 @@ func (s *Server) routeHost(r *http.Request) route {
 	return rt
 }
 
+// local tells whether the host is a name of the machine itself, which the pages of others cannot have.
+func (rt *route) local() bool {
+	if host, _, err := net.SplitHostPort(rt.host); err == nil {
+		return isLoopback(host)
+	}
+	return isLoopback(rt.host)
+}
+
 func isLoopback(host string) bool {
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// documentPaths end the addresses of documents; the longer ones come first.
-var documentPaths = []struct {
+// tenantPaths end the addresses that begin with a tenant; the longer ones come first.
+var tenantPaths = []struct {
 	suffix   string
 	endpoint Endpoint
 	v1       bool
@@ -97,13 +110,51 @@ var documentPaths = []struct {
 	{"/.well-known/openid-configuration", Discovery, true},
 	{"/discovery/v2.0/keys", JWKS, false},
 	{"/discovery/keys", JWKS, true},
+	{"/oauth2/v2.0/authorize", AuthorizeEndpoint, false},
+	{"/oauth2/authorize", AuthorizeEndpoint, true},
+	{"/oauth2/v2.0/token", TokenEndpoint, false},
+	{"/oauth2/token", TokenEndpoint, true},
+	{"/oauth2/v2.0/devicecode", DeviceCodeEndpoint, false},
+	{"/oauth2/devicecode", DeviceCodeEndpoint, true},
+	{"/oauth2/v2.0/logout", LogoutEndpoint, false},
+	{"/oauth2/logout", LogoutEndpoint, true},
+	{"/openid/userinfo", UserInfoEndpoint, true},
+	{"/login", PageEndpoint, false},
+}
+
+// fixedPaths are whole addresses. A user realm has the login at its end.
+const (
+	instancePath   = "/common/discovery/instance"
+	userRealmPath  = "/common/userrealm/"
+	userInfoPath   = "/oidc/userinfo"
+	deviceFormPath = "/devicelogin"
+)
+
+// routeFixed finds the endpoints without a tenant. Hosts of one tenant do not know clouds or their users.
+func routeFixed(rt *route, path string) bool {
+	switch {
+	case !rt.known || rt.graph && path != userInfoPath:
+	case path == userInfoPath:
+		rt.endpoint = UserInfoEndpoint
+	case path == deviceFormPath:
+		rt.endpoint = PageEndpoint
+	case rt.owner != nil:
+	case path == instancePath:
+		rt.endpoint, rt.pathTenant = InstanceDiscovery, "common"
+	case strings.HasPrefix(path, userRealmPath) && len(path) > len(userRealmPath):
+		rt.endpoint, rt.pathTenant = UserRealm, "common"
+	}
+	return rt.graph || rt.endpoint != OtherEndpoint
 }
 
 // routePath reads tenant, policy and document from the address. Paths compare without case, as the service does.
 func (s *Server) routePath(rt *route, u *url.URL) {
 	path := strings.ToLower(u.Path)
 	rt.endpoint = OtherEndpoint
-	for _, d := range documentPaths {
+	if routeFixed(rt, path) {
+		return
+	}
+	for _, d := range tenantPaths {
 		if rest, ok := strings.CutSuffix(path, d.suffix); ok {
 			path, rt.endpoint, rt.v1 = rest, d.endpoint, d.v1
 			break

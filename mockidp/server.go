@@ -25,6 +25,9 @@ type Server struct {
 	transport *transport
 	authority *authority    // nil unless started
 	closing   chan struct{} // closed when a started server ends; nil otherwise
+	listener  *listener     // nil unless started
+	remote    bool          // any host that is nobody else's is this server
+	admin     *admin        // nil: there is no admin API
 
 	materials atomic.Int64 // how much of the pool is taken
 	stranger  func() *Key
@@ -34,8 +37,12 @@ type Server struct {
 	directory directory
 	sets      map[keySetID]*KeySet
 
+	sessions     sessions
+	pollInterval time.Duration // zero: the usual one
+
 	faults   faults
 	recorder recorder
+	issued   issuedTokens
 }
 
 // Option changes a server under construction.
@@ -45,6 +52,22 @@ type Option func(*Server)
 func WithTenants(tenants ...Tenant) Option {
 	return func(s *Server) {
 		s.directory = newDirectory(tenants)
+	}
+}
+
+// WithDirectory replaces the default directory, [DefaultDirectory]. Unlike WithTenants it checks that all permissions and roles
+// that are given exist.
+func WithDirectory(d Directory) Option {
+	if p := d.problems(); len(p) > 0 {
+		panic("mockidp: " + strings.Join(p.texts(), "\nmockidp: "))
+	}
+	tenants, personal := make([]Tenant, len(d.Tenants)), d.accounts()
+	for i, t := range d.Tenants {
+		tenants[i] = t.clone()
+	}
+	return func(s *Server) {
+		s.directory = newDirectory(tenants)
+		s.directory.personal = personal
 	}
 }
 
@@ -58,12 +81,18 @@ func WithClock(now func() time.Time) Option {
 // on a tenant that cannot be. For tests only.
 func New(opts ...Option) *Server {
 	s := &Server{
-		now:       time.Now,
-		directory: newDirectory(defaultTenants()),
-		sets:      make(map[keySetID]*KeySet),
+		now:  time.Now,
+		sets: make(map[keySetID]*KeySet),
 	}
 	for _, o := range opts {
 		o(s)
+	}
+	if s.directory.tenants == nil {
+		s.directory = newDirectory(defaultTenants())
+		s.directory.personal = DefaultDirectory().accounts()
+	}
+	if s.admin != nil {
+		s.now = s.admin.clock.over(s.now)
 	}
 	s.transport = &transport{srv: s}
 	s.stranger = sync.OnceValue(func() *Key { return newCertifiedKey(s.nextMaterial(), "stranger", s.now()) })

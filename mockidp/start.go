@@ -9,12 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
-	"io"
-	"log"
 	"math/big"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
 )
@@ -31,39 +27,23 @@ type TB interface {
 // authority of its own, [Server.CA]. It panics like [New] and fails the test when it cannot listen.
 func Start(tb TB, opts ...Option) *Server {
 	tb.Helper()
-	s := New(opts...)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s, err := Listen(Listening{}, opts...)
 	if err != nil {
-		tb.Fatalf("mockidp: %v", err)
+		tb.Fatalf("%v", err)
 		return nil
 	}
-	address := listener.Addr().String()
-	s.authority = newAuthority()
-	s.closing = make(chan struct{})
-	s.transport.sockets = &http.Transport{
-		// The host of the URL decides about the certificate; the connection always goes to the listener.
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
-		},
-		TLSClientConfig: &tls.Config{RootCAs: s.authority.pool(), MinVersion: tls.VersionTLS12},
-	}
-	web := &httptest.Server{
-		Listener: listener,
-		Config:   &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}, // broken connections are what tests want
-		TLS: &tls.Config{
-			Certificates:   []tls.Certificate{*s.authority.leaf("")}, // without SNI: the client names an IP address
-			GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return s.authority.leaf(h.ServerName), nil },
-		},
-	}
-	s.URL = "https://" + address
-	web.StartTLS()
 	tb.Cleanup(func() {
-		close(s.closing) // before Close, which waits for the handlers
-		s.transport.CloseIdleConnections()
-		web.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), endOfTest)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			tb.Fatalf("%v", err)
+		}
 	})
 	return s
 }
+
+// endOfTest is how long a request may go on after its test.
+const endOfTest = 30 * time.Second
 
 // authority signs certificates for any host, in memory.
 type authority struct {
@@ -130,7 +110,10 @@ func (a *authority) leaf(host string) *tls.Certificate {
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.DNSNames = []string{"localhost"}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	if host != "" {
+	switch ip := net.ParseIP(host); {
+	case ip != nil:
+		template.IPAddresses = append(template.IPAddresses, ip)
+	case host != "":
 		template.DNSNames = append(template.DNSNames, host)
 	}
 	certificate := a.sign(template, a.certificate)

@@ -2,7 +2,6 @@ package mockidp
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -46,69 +45,45 @@ func (k Kind) String() string {
 // Tenant describes a tenant. It is plain data: a server copies it, later changes have no effect.
 type Tenant struct {
 	// ID is the tenant's GUID, in any case. Required.
-	ID string
+	ID string `json:"id"`
 	// Kind is the product. Zero means [Workforce].
-	Kind Kind
+	Kind Kind `json:"kind,omitempty"`
 	// Domain is the first label of the initial domain ("contoso" for contoso.onmicrosoft.com), or a whole domain name. B2C needs it
 	// unless Hosts or a private Cloud is set; elsewhere empty means that the tenant is reached by its GUID alone.
-	Domain string
+	Domain string `json:"domain,omitempty"`
 	// Cloud is where the tenant lives. Zero means [Public].
-	Cloud Cloud
+	Cloud Cloud `json:"cloud,omitempty"`
 	// Hosts are custom domains, "host" or "host:port", for B2C and External ID. The issuer on them names them. To have an External
 	// ID tenant issue from its name host, list it here ("contosocx.ciamlogin.com").
-	Hosts []string
+	Hosts []string `json:"hosts,omitempty"`
 	// Policies are the names of B2C user flows and custom policies. B2C needs at least one.
-	Policies []string
-}
-
-// defaultTenants is the directory of a server made without WithTenants.
-func defaultTenants() []Tenant {
-	return []Tenant{
-		{ID: Contoso, Domain: "contoso"},
-		{ID: Fabrikam, Domain: "fabrikam"},
-		{ID: Shop, Kind: B2C, Domain: "contosob2c", Policies: []string{"B2C_1_susi", "B2C_1A_custom"}},
-		{ID: Customers, Kind: External, Domain: "contosocx"},
-	}
+	Policies []string `json:"policies,omitempty"`
+	// Users and Applications are who can sign in, and where to. Tokens made with [TenantHandle.Token] need neither.
+	Users        []Account     `json:"users,omitempty"`
+	Applications []Application `json:"applications,omitempty"`
 }
 
 // tenant is a checked Tenant. It is immutable: changing a tenant puts a new one in its place.
 type tenant struct {
 	Tenant
 	cloud *cloudFacts
+
+	added    int                     // when, counted: the order of lists
+	accounts map[string]*Account     // by login, in lower case
+	apps     map[string]*application // by client ID
+	apis     map[string]*application // by Application ID URI, in lower case, and by client ID
 }
 
 // checked copies and checks what the caller described. It panics on a mistake.
 func (t Tenant) checked() *tenant {
-	fail := func(format string, args ...any) {
-		panic(fmt.Sprintf("mockidp: tenant %q: ", t.ID) + fmt.Sprintf(format, args...))
-	}
-	t.ID = strings.ToLower(t.ID)
-	t.Domain = strings.ToLower(t.Domain)
-	t.Hosts, t.Policies = slices.Clone(t.Hosts), slices.Clone(t.Policies)
-	for i, h := range t.Hosts {
-		t.Hosts[i] = strings.ToLower(h)
-		if h == "" || strings.ContainsAny(h, "/@?# ") {
-			fail("Hosts: %q is not a host", h)
-		}
-	}
-	switch {
-	case !isGUID(t.ID):
-		fail("ID is not a GUID")
-	case t.ID == PersonalAccounts:
-		fail("the tenant of personal accounts is part of every cloud")
-	case t.Kind < Workforce || t.Kind > External:
-		fail("unknown %v", t.Kind)
-	case t.Kind == Workforce && len(t.Hosts) > 0:
-		fail("Hosts: a workforce tenant has no custom domain")
-	case t.Kind != B2C && len(t.Policies) > 0:
-		fail("Policies: only B2C has policies")
-	case t.Kind == B2C && len(t.Policies) == 0:
-		fail("Policies: B2C needs at least one")
+	t = t.clone()
+	var p problems
+	t.check(&p, "")
+	if len(p) > 0 {
+		panic(fmt.Sprintf("mockidp: tenant %q: %s", t.ID, strings.Join(p.texts(), "; ")))
 	}
 	valid := &tenant{Tenant: t, cloud: t.Cloud.facts()}
-	if len(valid.hosts()) == 0 {
-		fail("Domain, Hosts or a private Cloud is needed to reach a B2C tenant")
-	}
+	valid.index()
 	return valid
 }
 
@@ -192,6 +167,20 @@ func (t *tenant) v1Issuer() string {
 type TenantHandle struct {
 	srv *Server
 	t   *tenant
+	at  string // origin of issuers; empty: the tenant's own
+}
+
+// servedAt is the handle of the same tenant as clients see it that reach it at origin: issuers are there.
+func (t *TenantHandle) servedAt(origin string) *TenantHandle {
+	return &TenantHandle{srv: t.srv, t: t.t, at: origin}
+}
+
+// origin is the scheme and host of v2 issuers.
+func (t *TenantHandle) origin() string {
+	if t.at != "" {
+		return t.at
+	}
+	return t.t.origin()
 }
 
 // ID is the tenant's GUID, in lower case.
@@ -202,13 +191,11 @@ func (t *TenantHandle) Kind() Kind { return t.t.Kind }
 
 // Tenant is a copy of the tenant's description.
 func (t *TenantHandle) Tenant() Tenant {
-	d := t.t.Tenant
-	d.Hosts, d.Policies = slices.Clone(d.Hosts), slices.Clone(d.Policies)
-	return d
+	return t.t.Tenant.clone()
 }
 
 // Issuer is the issuer of the tenant's v2 tokens: the final slash of B2C included.
-func (t *TenantHandle) Issuer() string { return t.t.issuerAt(t.t.origin()) }
+func (t *TenantHandle) Issuer() string { return t.t.issuerAt(t.origin()) }
 
 // V1Issuer is the issuer of the tenant's v1 tokens.
 func (t *TenantHandle) V1Issuer() string { return t.t.v1Issuer() }

@@ -48,6 +48,7 @@ type builder struct {
 // A token without roles, groups or client capabilities has none of these claims; add what the test is about.
 func (t *TenantHandle) Token(opts ...TokenOption) string {
 	b := &builder{handle: t, t: t.t, timesSet: make(map[string]bool)}
+	b.issuedBy = t.at
 	for _, o := range opts {
 		if o.kind != nil {
 			o.kind(&b.shape)

@@ -190,17 +190,10 @@ func (b *builder) userClaims(c *object) {
 	c.set("sub", sub)
 	switch {
 	case b.home != "":
-		c.set("upn", "kim_fabrikam.example#EXT#@"+b.upnDomain())
+		c.set("upn", "kim_fabrikam.example#EXT#@"+b.t.upnDomain())
 	case b.v1:
 		c.set("upn", login)
 	}
-}
-
-func (b *builder) upnDomain() string {
-	if d := b.t.domain(); d != "" {
-		return d
-	}
-	return b.t.ID
 }
 
 // b2cClaims are those of a user flow, or of its client credentials grant.

@@ -23,8 +23,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer is the way of every request, in memory or over a socket: route, record, serve, spoil.
 func (s *Server) answer(r *http.Request) answer {
 	rt := s.route(r)
+	if s.admin != nil && isAdmin(&rt, r) {
+		return s.serveAdmin(&rt, r) // not recorded, and no fault locks the one out who could remove it
+	}
 	s.record(r, &rt)
 	fault := s.faults.take(&rt)
+	if rt.endpoint >= AuthorizeEndpoint && fault.replaces() {
+		// Nobody gets the answer, so that nothing is done: a code is still good when the client tries again.
+		return fault.apply(s.newExchange(&rt, r).json(object{}))
+	}
 	return fault.apply(s.serve(rt, r))
 }
 
