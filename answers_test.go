@@ -335,3 +335,19 @@ func TestDebugTellsNothing(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9728 §3.1: a resource identifier with an escaped path has its document at that path, escaped as it was.
+func TestResourceEscapedPath(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, func(cfg *identity.Config) { cfg.Resource.URL = "https://api.example/a%20b%22%2Fc/" })
+	challenge, err := parseChallenge(a.do(request{}.build("")).header.Get("WWW-Authenticate"))
+	const address = "https://api.example/.well-known/oauth-protected-resource/a%20b%22%2Fc"
+	if err != nil || challenge["resource_metadata"] != address {
+		t.Fatalf("got=%v %v, want=%s", challenge, err, address)
+	}
+	got := a.do(httptest.NewRequest(http.MethodGet, challenge["resource_metadata"], nil))
+	if got.status != http.StatusOK || !strings.Contains(got.body, `"resource":"https://api.example/a%20b%22%2Fc/"`) {
+		t.Fatalf("got=%d %s, want the document at the address in the challenge", got.status, got.body)
+	}
+	a.do(httptest.NewRequest(http.MethodGet, address+"%20", nil)).refused(t, identity.ErrTokenMissing)
+}

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -262,4 +263,50 @@ func TestEchoJWTConfig(t *testing.T) {
 	if succeeded != 2 {
 		t.Fatalf("got=%d successes, want=2", succeeded)
 	}
+}
+
+// Trace.Verified cannot know whether the signature of a token that KeyFunc saw holds, and says so.
+func TestKeyFuncTrace(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.New()
+	var seen []identity.VerifyInfo
+	v := newVerifier(t, idp, func(cfg *identity.Config) {
+		cfg.Observe.Trace.Verified = func(_ context.Context, info identity.VerifyInfo) { seen = append(seen, info) }
+	})
+	good := idp.Tenant(tenantA).Token()
+	forgery := good[:strings.LastIndex(good, ".")+1] + strings.Repeat("A", 342)
+	if _, err := jwt.Parse(forgery, v.KeyFunc); !errors.Is(err, jwt.ErrTokenSignatureInvalid) {
+		t.Fatalf("got=%v, want golang-jwt to refuse the signature", err)
+	}
+	if _, err := v.KeyFunc(&jwt.Token{Raw: "a.b.c"}); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := v.Verify(t.Context(), forgery); !errors.Is(err, identity.ErrSignature) {
+		t.Fatalf("got=%v, want=%v", err, identity.ErrSignature)
+	}
+	if _, err := v.Verify(t.Context(), good); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"true ", "true token_malformed", "false signature_invalid", "false "}
+	for i, info := range seen {
+		if got := fmt.Sprint(info.Unsigned, " ", info.Reason); i >= len(want) || got != want[i] {
+			t.Errorf("%d: got=%q, want %q", i, got, want)
+		}
+	}
+	if len(seen) != len(want) {
+		t.Fatalf("got=%d calls, want=%d", len(seen), len(want))
+	}
+}
+
+// An outage is a 401 through an echojwt.Config of one's own, and a 503 through ours.
+func TestKeyFuncOutage(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.New()
+	idp.Inject(mockidp.Fault{Status: http.StatusInternalServerError})
+	a := &api{idp: idp, e: newKeyFunc(t, newVerifier(t, idp, nil).KeyFunc)}
+	if got := a.get(a.token()); got.status != http.StatusUnauthorized || !errors.Is(got.err, identity.ErrKeysUnavailable) {
+		t.Fatalf("got=%d %v, want=401", got.status, got.err)
+	}
+	b := newAPIOn(t, idp, nil)
+	b.get(b.token()).refused(t, identity.ErrKeysUnavailable)
 }

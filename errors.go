@@ -43,8 +43,8 @@ type Error struct {
 	rule     *sentinel
 	cause    error
 	metadata string // address of the protected resource metadata (RFC 9728 §5.1)
-	logged   bool
-	original *Error // the application's own, of which this is the completed copy
+	refused  bool   // completed and logged by refuse
+	original *Error // what refuse has copied to make this one
 }
 
 // newError makes the Error of a sentinel. The cause is for the log; it must not hold any claim value but iss, tid and kid.
@@ -53,9 +53,14 @@ func newError(sentinelError error, cause error) *Error {
 	return &Error{Status: s.status, Code: s.code, Reason: s.reason, Description: s.text, rule: s, cause: cause}
 }
 
+var errNilError = errors.New("a nil *Error")
+
 // asError finds the Error in err, or makes one of the sentinel in it.
 func asError(err error) (e *Error, ok bool) {
 	if e, ok = errors.AsType[*Error](err); ok {
+		if e == nil { // in an interface that is not nil
+			e = newError(ErrInternal, errNilError)
+		}
 		return e, true
 	}
 	if s, ok := errors.AsType[*sentinel](err); ok {
@@ -80,7 +85,7 @@ func (e *Error) Error() string {
 		text = "identity: refused"
 	}
 	if e.cause != nil {
-		text += ": " + e.cause.Error()
+		text += ": " + textOf(e.cause)
 	}
 	return text
 }
@@ -88,11 +93,11 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether target is the sentinel of e's Reason, the sentinel of golang-jwt that means the same, or the error that a
-// [Rule] returned, which was copied to make this one.
+// Is reports whether target is the sentinel of e's Reason, the sentinel of golang-jwt that means the same, or the *Error that was
+// copied to make this one, such as one that a [Rule] returned.
 func (e *Error) Is(target error) bool {
 	if own, ok := target.(*Error); ok {
-		return e.original != nil && own == e.original
+		return e.original != nil && (own == e.original || e.original.Is(own))
 	}
 	if s, ok := target.(*sentinel); ok {
 		return s.reason == e.Reason
@@ -162,23 +167,23 @@ func attribute(b *strings.Builder, name, value string) {
 	b.WriteByte('"')
 }
 
-// body is the response body of a refusal. It implements [json.Marshaler] because Echo adds the text of an internal
+// errorBody is the response body of a refusal. It implements [json.Marshaler] because Echo adds the text of an internal
 // error to a body that is a plain string when e.Debug is on.
-type body struct {
+type errorBody struct {
 	Code        string `json:"error,omitempty"`
 	Description string `json:"message"`
 }
 
 // MarshalJSON writes the two fixed texts.
-func (b body) MarshalJSON() ([]byte, error) {
-	type plain body
+func (b errorBody) MarshalJSON() ([]byte, error) {
+	type plain errorBody
 	return json.Marshal(plain(b))
 }
 
-func (e *Error) body() body {
+func (e *Error) body() errorBody {
 	text := e.Description
 	if text == "" {
 		text = http.StatusText(e.StatusCode())
 	}
-	return body{Code: e.Code, Description: text}
+	return errorBody{Code: e.Code, Description: text}
 }

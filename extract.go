@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// lookup is where a request may carry its token, in order. It finds at most one.
-type lookup []place
+// tokenLookup is where a request may carry its token, in order. It finds at most one.
+type tokenLookup []place
 
 // place is one of the configured places.
 type place struct {
@@ -20,11 +20,11 @@ type place struct {
 }
 
 // parseLookup reads Config.TokenLookup.
-func parseLookup(s string) (lookup, error) {
+func parseLookup(s string) (tokenLookup, error) {
 	if s == "" {
 		s = "header"
 	}
-	var places lookup
+	var places tokenLookup
 	seen := make(map[string]bool)
 	for entry := range strings.SplitSeq(s, ",") {
 		entry = strings.TrimSpace(entry)
@@ -58,7 +58,7 @@ var (
 )
 
 // token returns the one token of a request, or ErrTokenMissing or ErrRequestInvalid.
-func (l lookup) token(r *http.Request) (string, error) {
+func (l tokenLookup) token(r *http.Request) (string, error) {
 	if len(l) == 1 {
 		token, err := l[0].find(r, l[0].name)
 		if err == nil && token == "" {
@@ -121,7 +121,7 @@ func fromHeader(r *http.Request, _ string) (string, error) {
 
 const parameter = "access_token" // RFC 6750 §2.2, §2.3
 
-func one(values []string) (string, error) {
+func onlyOne(values []string) (string, error) {
 	switch len(values) {
 	case 0:
 		return "", nil
@@ -135,7 +135,7 @@ func fromQuery(r *http.Request, _ string) (string, error) {
 	if r.URL.RawQuery == "" {
 		return "", nil
 	}
-	return one(r.URL.Query()[parameter])
+	return onlyOne(r.URL.Query()[parameter])
 }
 
 // fromForm reads a form body (RFC 6750 §2.2), which stays readable for the handler. net/http limits it to 10 MB.
@@ -151,7 +151,7 @@ func fromForm(r *http.Request, _ string) (string, error) {
 	if err := r.ParseForm(); err != nil {
 		return "", newError(ErrRequestInvalid, errForm)
 	}
-	return one(r.PostForm[parameter])
+	return onlyOne(r.PostForm[parameter])
 }
 
 func fromCookie(r *http.Request, name string) (string, error) {
@@ -161,7 +161,7 @@ func fromCookie(r *http.Request, name string) (string, error) {
 			values = append(values, cookie.Value)
 		}
 	}
-	return one(values)
+	return onlyOne(values)
 }
 
 // fromWebSocket reads the list of subprotocols (RFC 6455 §11.3.4), the only header that a browser lets a page set on a WebSocket.
@@ -174,5 +174,5 @@ func fromWebSocket(r *http.Request, prefix string) (string, error) {
 			}
 		}
 	}
-	return one(tokens)
+	return onlyOne(tokens)
 }

@@ -328,3 +328,33 @@ func TestTokenLookupFaults(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a form shows in optional mode as in the other: it is read once.
+func TestFormIsReadOnce(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*identity.Config){
+		func(*identity.Config) {},
+		func(cfg *identity.Config) { cfg.Optional = true },
+		func(cfg *identity.Config) { cfg.Skipper = func(echo.Context) bool { return false } },
+	} {
+		a := newAPI(t, func(cfg *identity.Config) {
+			cfg.TokenLookup = "header,form"
+			change(cfg)
+		})
+		post := func(body, authorization string) *answer {
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if authorization != "" {
+				r.Header.Set("Authorization", authorization)
+			}
+			return a.do(r)
+		}
+		token := a.token()
+		post("access_token=%zz", "").refused(t, identity.ErrRequestInvalid)
+		post("access_token="+token+"&x=%zz", "").refused(t, identity.ErrRequestInvalid)
+		post("access_token="+token+"&x="+strings.Repeat("x", 11<<20), "Bearer "+token).refused(t, identity.ErrRequestInvalid)
+		post("access_token="+token, "Bearer "+token).refused(t, identity.ErrRequestInvalid)
+		post("access_token="+token+"&x=1", "").accepted(t)
+		post("x=1", "Bearer "+token).accepted(t)
+	}
+}

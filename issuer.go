@@ -2,7 +2,6 @@ package identity
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 )
 
@@ -117,88 +116,4 @@ func validGUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// validHost reports whether s is a lower-case host name or address in its one spelling, with at most one port.
-func validHost(s string) bool {
-	if strings.HasPrefix(s, "[") {
-		end := strings.IndexByte(s, ']')
-		if end < 0 {
-			return false
-		}
-		addr, err := netip.ParseAddr(s[1:end])
-		return err == nil && addr.Is6() && addr.Zone() == "" && addr.String() == s[1:end] && validPort(s[end+1:])
-	}
-	name, port := s, ""
-	if colon := strings.IndexByte(s, ':'); colon >= 0 {
-		name, port = s[:colon], s[colon:]
-	}
-	return validName(name) && validPort(port)
-}
-
-// validName checks the letters-digits-hyphen rule of RFC 1123 §2.1, label by label.
-func validName(s string) bool {
-	if s == "" || len(s) > 253 {
-		return false
-	}
-	for len(s) > 0 {
-		label, rest, more := strings.Cut(s, ".")
-		if !validLabel(label) || more && rest == "" {
-			return false
-		}
-		s = rest
-	}
-	return true
-}
-
-func validLabel(s string) bool {
-	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-// validPort accepts nothing, or a colon and a port without leading zeros.
-func validPort(s string) bool {
-	if s == "" {
-		return true
-	}
-	digits := s[1:]
-	if s[0] != ':' || digits == "" || len(digits) > 5 || digits[0] == '0' {
-		return false
-	}
-	port := 0
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-		port = port*10 + int(digits[i]-'0')
-	}
-	return port <= 65535
-}
-
-// loopback reports whether a host, with or without a port, is this machine by its very name.
-func loopback(host string) bool {
-	name := hostname(host)
-	if name == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.IsLoopback()
-}
-
-// hostname is a host without its port and brackets.
-func hostname(host string) string {
-	if strings.HasPrefix(host, "[") {
-		if end := strings.IndexByte(host, ']'); end > 0 {
-			return host[1:end]
-		}
-	}
-	name, _, _ := strings.Cut(host, ":")
-	return name
 }

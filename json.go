@@ -3,25 +3,29 @@ package identity
 import (
 	"errors"
 	"math/bits"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // The JSON of a token is read by this scanner and nothing else. It takes exactly what RFC 8259 §2 to §8 allow and, where
 // that leaves room for two readers to see two different tokens, refuses: invalid UTF-8, half a surrogate pair, equal
-// member names (§4), deep nesting (§9). The source is bounded by maxToken before it gets here.
+// member names (§4), deep nesting (§9). The source is bounded by maxToken before it gets here; the other bounds keep a stranger's
+// token from costing much more than a usual one of its size.
 
-// maxDepth bounds the objects and arrays inside each other, the outermost object included.
-const maxDepth = 16
+const (
+	maxDepth   = 16   // objects and arrays inside each other, the outermost object included
+	maxMembers = 500  // of one object
+	maxName    = 1024 // bytes of a member's name
+	maxFolded  = 2048 // bytes beyond ASCII in the names of the outermost object together: folding those is slow
+)
 
 var (
 	errSyntax    = errors.New("not a JSON object by RFC 8259")
 	errDepth     = errors.New("the JSON is nested too deep")
 	errEncoding  = errors.New("a JSON string is not valid Unicode")
 	errDuplicate = errors.New("two JSON members have the same name, or differ in case only")
+	errMembers   = errors.New("a JSON object has more than 500 members")
+	errName      = errors.New("a JSON member's name is longer than 1 KiB, or the names have too many characters beyond ASCII")
 	errLookalike = errors.New("a JSON member's name differs from a known one in case only")
 )
 
@@ -39,14 +43,17 @@ type objectReader struct {
 	name  string // unescaped
 	value string // as written, a string with its quotes
 
-	pos   int     // behind the last member
-	seen  uint64  // the names so far that we decide by, one bit each
-	names nameSet // the others, folded
+	pos    int    // behind the last member
+	seen   uint64 // the names so far that we decide by, one bit each; the others are in scanner.names, folded
+	beyond int    // bytes beyond ASCII in those
 }
 
 // next reads one member, and holds its name against the stricter rules for the outermost object.
 func (r *objectReader) next() bool {
 	if !r.member() {
+		if r.fault == nil && !unique(r.names.from(0)) {
+			r.fail(errDuplicate)
+		}
 		return false
 	}
 	known := knownName(r.name)
@@ -57,6 +64,9 @@ func (r *objectReader) next() bool {
 		r.fail(errDuplicate)
 	}
 	r.seen |= known
+	if bits.OnesCount64(r.seen)+r.names.n > maxMembers {
+		r.fail(errMembers)
+	}
 	return r.fault == nil
 }
 
@@ -66,12 +76,15 @@ func (r *objectReader) saw(name string) bool { return r.seen&knownName(name) != 
 // foreign checks a name that we do not decide by: readers that ignore case, encoding/json among them, must not take it
 // for one that we do, nor for another one of its kind.
 func (r *objectReader) foreign() {
+	if r.beyond += beyondASCII(r.name); r.beyond > maxFolded {
+		r.fail(errName)
+		return
+	}
 	folded := foldName(r.name)
 	if folded != r.name && knownName(folded) != 0 {
 		r.fail(errLookalike)
-	} else if !r.names.add(folded) {
-		r.fail(errDuplicate)
 	}
+	r.names.push(folded)
 }
 
 // member reads one member as it stands.
@@ -108,6 +121,7 @@ func (r *objectReader) end(i int) {
 type scanner struct {
 	src   string
 	fault error
+	names nameStack // of the objects that the position is in, the innermost object's last
 }
 
 func (s *scanner) fail(fault error) int {
@@ -157,21 +171,25 @@ func (s *scanner) object(i, depth int) int {
 	if depth > maxDepth {
 		return s.fail(errDepth)
 	}
-	var names nameSet
+	outer := s.names.n
 	var name string
 	i, more := s.open(i, '{', '}')
 	for more {
 		if name, i = s.memberName(i); i < 0 {
 			return i
 		}
-		if !names.add(name) {
-			return s.fail(errDuplicate)
+		if s.names.push(name); s.names.n-outer > maxMembers {
+			return s.fail(errMembers)
 		}
 		if i = s.skip(i, depth); i < 0 {
 			return i
 		}
 		i, more = s.comma(i, '}')
 	}
+	if !unique(s.names.from(outer)) {
+		return s.fail(errDuplicate)
+	}
+	s.names.drop(outer)
 	return i
 }
 
@@ -222,6 +240,9 @@ func (s *scanner) memberName(i int) (name string, next int) {
 	name = s.src[i+1 : end-1]
 	if escaped {
 		name = unescape(name)
+	}
+	if len(name) > maxName {
+		return "", s.fail(errName)
 	}
 	if i = s.space(end); s.at(i) != ':' {
 		return "", s.fail(errSyntax)
@@ -305,75 +326,6 @@ func (s *scanner) rune(i int) int {
 	return i + size
 }
 
-// The letters that may follow a backslash, and what they mean (RFC 8259 §7).
-const (
-	escapeLetters  = `"\/bfnrt`
-	escapeMeanings = "\"\\/\b\f\n\r\t"
-)
-
-// escape steps over one escape, or over the two of a surrogate pair.
-func (s *scanner) escape(i int) int {
-	rest := s.src[i:]
-	if len(rest) > 1 && strings.IndexByte(escapeLetters, rest[1]) >= 0 {
-		return i + 2
-	}
-	r, size := unicodeEscape(rest)
-	if size == 0 {
-		return s.fail(errSyntax)
-	}
-	if r == loneSurrogate {
-		return s.fail(errEncoding)
-	}
-	return i + size
-}
-
-const loneSurrogate rune = -1
-
-// unicodeEscape decodes the \uXXXX that s begins with, or the two that make up one character beyond the first 65,536
-// (RFC 8259 §7). The size is zero if the digits are wrong.
-func unicodeEscape(s string) (r rune, size int) {
-	r, ok := hex4(s)
-	if !ok {
-		return 0, 0
-	}
-	if !utf16.IsSurrogate(r) {
-		return r, 6
-	}
-	low, _ := hex4(s[6:])
-	if r = utf16.DecodeRune(r, low); r == unicode.ReplacementChar {
-		return loneSurrogate, 6
-	}
-	return r, 12
-}
-
-// hex4 reads the four digits of the \uXXXX that s begins with.
-func hex4(s string) (r rune, ok bool) {
-	if len(s) < 6 || s[:2] != `\u` {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(s[2:6], 16, 16)
-	return rune(n), err == nil
-}
-
-// unescape decodes the inside of a string that was scanned before.
-func unescape(s string) string {
-	b := make([]byte, 0, len(s))
-	for {
-		i := strings.IndexByte(s, '\\')
-		if i < 0 {
-			return string(append(b, s...))
-		}
-		b = append(b, s[:i]...)
-		s = s[i:]
-		if s[1] == 'u' {
-			r, size := unicodeEscape(s)
-			b, s = utf8.AppendRune(b, r), s[size:]
-			continue
-		}
-		b, s = append(b, escapeMeanings[strings.IndexByte(escapeLetters, s[1])]), s[2:]
-	}
-}
-
 // skipPlain finds the first byte from i on that is not simply a part of a string: a quote, a backslash, a control
 // character, or a byte beyond ASCII. Most of a token is plain, so eight bytes are looked at in one go: a byte to stop at
 // gets its top bit set. Flipping bit 1 puts the quote next to the control characters, and a subtraction tells who is
@@ -401,75 +353,4 @@ func load8(s string) uint64 {
 	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-// nameSet holds the names of one object. A usual object needs no allocation; a large one gets a map, whose hash is seeded
-// at random, so that nobody can make up names that collide.
-type nameSet struct {
-	marks uint64 // one bit per value of mix; a clear one tells that the name is new
-	n     int
-	few   [32]string
-	many  map[string]struct{}
-}
-
-// add is false if the name was there already.
-func (s *nameSet) add(name string) bool {
-	if s.many != nil {
-		n := len(s.many)
-		s.many[name] = struct{}{}
-		return len(s.many) > n
-	}
-	mark := uint64(1) << mix(name)
-	if s.marks&mark != 0 {
-		for _, other := range s.few[:s.n] {
-			if other == name {
-				return false
-			}
-		}
-	}
-	s.marks |= mark
-	if s.n < len(s.few) {
-		s.few[s.n] = name
-		s.n++
-		return true
-	}
-	s.many = make(map[string]struct{}, 8*len(s.few))
-	for _, other := range s.few {
-		s.many[other] = struct{}{}
-	}
-	s.many[name] = struct{}{}
-	return true
-}
-
-// mix tells most names apart by their length and three letters. Its factors are chosen for knownSlots.
-func mix(name string) uint {
-	n := uint(len(name))
-	if n == 0 {
-		return 0
-	}
-	return (n + uint(name[0]) + 6*uint(name[n/2]) + 10*uint(name[n-1])) % 64
-}
-
-// foldName maps names that differ in case only to one spelling: the first of the characters that are equal under Unicode
-// simple case folding, or its ASCII lower-case letter. So ſ (U+017F) becomes s, and the Kelvin sign becomes k.
-func foldName(name string) string {
-	for i := range len(name) {
-		if c := name[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			return strings.Map(foldRune, name)
-		}
-	}
-	return name
-}
-
-func foldRune(r rune) rune {
-	least := r
-	if r >= utf8.RuneSelf {
-		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-			least = min(least, other)
-		}
-	}
-	if least >= 'A' && least <= 'Z' {
-		least += 'a' - 'A'
-	}
-	return least
 }

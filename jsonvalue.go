@@ -65,17 +65,23 @@ func listValue(raw string) (list stringList, ok bool) {
 		return list, ok
 	}
 	n := 0
-	if !eachString(raw, func(s string) { list.one = s; n++ }) {
+	last := ""
+	if !eachString(raw, func(s string) { last = s; n++ }) {
 		return stringList{}, false
 	}
-	if n > 1 {
-		list = stringList{many: make([]string, 0, n)}
-		eachString(raw, func(s string) { list.many = append(list.many, s) })
+	if n <= 1 {
+		list.one, _ = stringValue(last)
+		return list, true
 	}
+	list.many = make([]string, 0, n)
+	eachString(raw, func(s string) {
+		s, _ = stringValue(s)
+		list.many = append(list.many, s)
+	})
 	return list, true
 }
 
-// eachString walks over an array that was validated before. It is false if there is something else than strings in it.
+// eachString visits the strings, as written, of an array that was validated before. It is false if there is something else than strings in it.
 func eachString(array string, visit func(string)) bool {
 	a := scanner{src: array}
 	i, more := a.open(0, '[', ']')
@@ -84,8 +90,7 @@ func eachString(array string, visit func(string)) bool {
 		if end < 0 {
 			return false
 		}
-		s, _ := stringValue(array[i:end])
-		visit(s)
+		visit(array[i:end])
 		i, more = a.comma(end, ']')
 	}
 	return true

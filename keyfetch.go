@@ -64,11 +64,38 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// fetch gets the key set of r. Keys that old holds too stay the same objects; the others date from now.
-func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, now time.Time, old *keySet) (set *keySet, err error) {
-	defer recovered(&err) // the transport may be the caller's
+// timeoutGrace is what a transport may take to notice that its context has ended.
+const timeoutGrace = time.Second
+
+var errDeaf = errors.New("the key server did not answer in time, and the transport does not honour the end of its context")
+
+// fetch gets the key set of r. Keys that old holds too stay the same objects; the others date from now. It ends in time even if
+// the caller's transport does not; that one is left to itself.
+func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, now time.Time, old *keySet) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
+	type outcome struct {
+		set *keySet
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		set, err := f.exchange(ctx, r, now, old)
+		done <- outcome{set, err}
+	}()
+	patience := time.NewTimer(f.timeout + timeoutGrace)
+	defer patience.Stop()
+	select {
+	case o := <-done:
+		return o.set, o.err
+	case <-patience.C:
+		return nil, errDeaf
+	}
+}
+
+// exchange asks for the two documents.
+func (f *keyFetcher) exchange(ctx context.Context, r keyRequest, now time.Time, old *keySet) (set *keySet, err error) {
+	defer recovered(&err) // the transport may be the caller's
 
 	document, err := f.get(ctx, r.metadata)
 	if err != nil {
@@ -153,8 +180,9 @@ func newKeyTransport() http.RoundTripper {
 			if err != nil {
 				return nil, err
 			}
+			// An address, and localhost, can only stand in the configuration itself, since no other host is ever asked.
 			_, proxy := proxies.Load(address)
-			if proxy || loopback(hostOf(host)) || literal(host) {
+			if _, err := netip.ParseAddr(host); proxy || err == nil || host == "localhost" {
 				return unchecked.DialContext(ctx, network, address)
 			}
 			return checked.DialContext(ctx, network, address)
@@ -167,20 +195,7 @@ func newKeyTransport() http.RoundTripper {
 	}
 }
 
-// hostOf puts the brackets back that net.SplitHostPort took from an IPv6 address.
-func hostOf(host string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-// literal reports whether host is an address: then it stands in the configuration, since no other host is ever asked.
-func literal(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
+// proxyAddress is what net/http dials for a proxy.
 func proxyAddress(proxy *url.URL) string {
 	port := proxy.Port()
 	if port == "" {

@@ -212,3 +212,57 @@ func TestNoV1DocumentForAppKeys(t *testing.T) {
 		}
 	})
 }
+
+// A stranger's unsigned v2.0 tokens keep the cool-down of the v2.0 set running. A key that only the v1.0 document has is found all
+// the same.
+func TestV1KeyDuringAFlood(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []time.Duration{0, 500 * time.Millisecond, 7 * time.Second, 29 * time.Second} {
+		inBubble(t, nil, func(t *testing.T, a *keyAPI) {
+			keys := a.idp.Tenant(tenantA).Keys()
+			only := keys.NewKey()
+			keys.PublishV1Only(only)
+			v1 := a.good(mockidp.SignedBy(only), mockidp.V1())
+			a.get(a.good()).accepted(t)
+			for i := range 120 {
+				a.get(a.unknown(i)).refused(t, identity.ErrKeyNotFound)
+				now := time.Duration(i) * time.Second
+				switch {
+				case now < offset:
+				case now < offset+30*time.Second: // it may take until the v2.0 set has been forced again
+					a.get(v1)
+				default:
+					a.get(v1).accepted(t)
+				}
+				a.get(a.good(mockidp.SignedBy(keys.NewKey()), mockidp.V1())).refused(t, identity.ErrKeyNotFound)
+				a.at(now + time.Second)
+			}
+			if v2, v1 := a.askedV2(), a.askedV1(); v2 > 6 || v1 > 6 {
+				t.Fatalf("asked: got=%d v2.0, %d v1.0 key sets in 2 minutes, want at most 6 each", v2, v1)
+			}
+		})
+	}
+}
+
+// In the cool-down of the v2.0 set a key that appears in both documents must not count by the v1.0 one: it may be one of personal
+// accounts, which only the v2.0 one says.
+func TestPersonalKeyDuringAFlood(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, a *keyAPI) {
+		keys := a.idp.Tenant(tenantA).Keys()
+		a.get(a.good()).accepted(t)
+		a.get(a.unknown(0)).refused(t, identity.ErrKeyNotFound) // the cool-down begins
+		a.at(2 * time.Second)
+		personal := keys.NewKey().WithIssuer("https://login.microsoftonline.com/" + mockidp.PersonalAccounts + "/v2.0")
+		keys.Publish(personal)
+		organisations := keys.Prepublish() // the neighbour
+		v1, neighbour := a.good(mockidp.V1(), mockidp.SignedBy(personal)), a.good(mockidp.V1(), mockidp.SignedBy(organisations))
+		for i := range 28 {
+			a.get(v1).refused(t, identity.ErrKeyNotFound)
+			a.get(a.unknown(i)).refused(t, identity.ErrKeyNotFound)
+			a.at(time.Duration(i+3) * time.Second)
+		}
+		a.get(v1).refused(t, identity.ErrKeyIssuer)
+		a.get(neighbour).accepted(t)
+	})
+}

@@ -9,7 +9,10 @@ import (
 
 // keyRequest says which key set a token needs, on whose authority.
 type keyRequest struct {
-	metadata string // address of the discovery document; the name of the key set
+	// name is what the key set is held under. It has the tenant's ID in it where the set is not shared: two tenants may state
+	// the same domain, and the failures of the wrong one must not be those of the right one.
+	name     string
+	metadata string // address of the discovery document, the end of name
 	origin   string // of that address
 	// template is the exact issuer that the document must state; empty means one that tenant issues with.
 	template string
@@ -26,29 +29,33 @@ const commonMetadata = publicOrigin + "/common/v2.0" + discoveryPath
 func keyRequestOf(t *Tenant, iss Issuer, policy, appID string) keyRequest {
 	switch t.kind() {
 	case b2c:
-		return keyRequest{
-			metadata: iss.origin + "/" + t.B2C.directory(t.ID) + "/" + strings.ToLower(policy) + "/v2.0" + discoveryPath,
-			origin:   iss.origin,
-			tenant:   t,
-		}
+		return ownKeys(t, iss.origin, "/"+t.B2C.directory(t.ID)+"/"+strings.ToLower(policy)+"/v2.0"+discoveryPath)
 	case external:
-		metadata := iss.origin + "/" + t.ID + "/v2.0" + discoveryPath
 		if t.AppKeys {
-			metadata += "?appid=" + appID
+			return ownKeys(t, iss.origin, "/"+t.ID+"/v2.0"+discoveryPath+"?appid="+appID)
 		}
-		return keyRequest{metadata: metadata, origin: iss.origin, tenant: t}
+		return ownKeys(t, iss.origin, "/"+t.ID+"/v2.0"+discoveryPath)
 	}
 	origin := t.Cloud.origin()
 	if t.AppKeys {
-		return keyRequest{metadata: origin + "/" + t.ID + "/v2.0" + discoveryPath + "?appid=" + appID, origin: origin, tenant: t}
+		return ownKeys(t, origin, "/"+t.ID+"/v2.0"+discoveryPath+"?appid="+appID)
 	}
 	// One set for all tenants of a cloud: the v2.0 document, because only that one says whom a key may sign for.
 	metadata := commonMetadata
 	if t.Cloud != Public {
 		metadata = origin + "/common/v2.0" + discoveryPath
 	}
-	return keyRequest{metadata: metadata, origin: origin, template: templateOf(t.Cloud), tenant: t}
+	return keyRequest{name: metadata, metadata: metadata, origin: origin, template: templateOf(t.Cloud), tenant: t}
 }
+
+// ownKeys is the request for a key set that belongs to one tenant.
+func ownKeys(t *Tenant, origin, path string) keyRequest {
+	name := t.ID + " " + origin + path
+	return keyRequest{name: name, metadata: name[len(t.ID)+1:], origin: origin, tenant: t}
+}
+
+// shared reports whether the key set is that of all tenants of a cloud.
+func (r keyRequest) shared() bool { return r.template != "" }
 
 // templateOf is the issuer that the common v2.0 document of a cloud states.
 func templateOf(c Cloud) string {
@@ -60,11 +67,13 @@ func templateOf(c Cloud) string {
 
 // legacy is the v1.0 key set that stands beside r for v1.0 tokens of workforce tenants.
 func (r keyRequest) legacy(iss Issuer) (keyRequest, bool) {
-	if iss.Form != FormV1 || r.template == "" {
+	if iss.Form != FormV1 || !r.shared() {
 		return keyRequest{}, false
 	}
+	metadata := r.origin + "/common" + discoveryPath
 	return keyRequest{
-		metadata: r.origin + "/common" + discoveryPath,
+		name:     metadata,
+		metadata: metadata,
 		origin:   r.origin,
 		template: iss.origin + "/" + tenantIDToken + "/",
 		tenant:   r.tenant,
@@ -73,7 +82,7 @@ func (r keyRequest) legacy(iss Issuer) (keyRequest, bool) {
 
 // accepts checks the issuer of a discovery document (OpenID Connect Discovery §4.3).
 func (r keyRequest) accepts(issuer string) bool {
-	if r.template != "" {
+	if r.shared() {
 		return issuer == r.template
 	}
 	iss, err := ParseIssuer(issuer)

@@ -61,12 +61,6 @@ func (o KeyOptions) withDefaults() (KeyOptions, []error) {
 	return o, faults
 }
 
-const (
-	refreshRetry   = 30 * time.Second // between refreshes that fail while old keys serve
-	firstColdRetry = time.Second      // how long a failure stands when there are no keys; it doubles
-	maxColdRetry   = 30 * time.Second
-)
-
 // keyResolver finds the key that may verify a token: in the key set that the trusted tenant publishes, by kid.
 //
 // Key sets are fetched when a token needs one and refreshed when a token finds them due, so that there is no goroutine
@@ -85,28 +79,9 @@ type keyResolver struct {
 	sets   *gocache.Cache
 	adding sync.Mutex // held to add a handle, so that the bound holds
 
+	trials chan struct{} // holds one for each fetch that needed a slot
+
 	fetches, forced, failed atomic.Uint64
-}
-
-// keyHandle is a key set and what is known of fetching it.
-type keyHandle struct {
-	set  atomic.Pointer[keySet] // nil until the first success
-	due  atomic.Int64           // nanoseconds since the resolver's start until which no refresh is due
-	used atomic.Int64           // likewise, seconds: when it was last asked for
-	// flights are its refreshes under way. They are its own: one of a handle that was evicted must not answer for its successor.
-	flights singleflight.Group
-
-	evicted atomic.Bool // the resolver has let go of it
-
-	mu         sync.Mutex // guards the rest
-	notBefore  time.Time  // no refresh before this: the last one failed, or is not due
-	silence    time.Time  // no fetch of any kind before this: the server said Retry-After
-	tried      bool       // a refresh in time was begun since set was fetched, or one has failed
-	refreshing bool       // a refresh is under way
-	failures   int        // in a row, without a set
-	lastError  error      // of the last fetch, nil after a success
-	nextForced time.Time  // end of the cool-down
-	forcing    bool       // a forced refresh is under way
 }
 
 func newKeyResolver(options KeyOptions, log *slog.Logger, trace func(context.Context, FetchInfo)) *keyResolver {
@@ -119,168 +94,102 @@ func newKeyResolver(options KeyOptions, log *slog.Logger, trace func(context.Con
 		start:   time.Now(),
 		jitter:  func() float64 { return 0.9 + rand.Float64()/5 },
 		// A cleanup interval of 0: go-cache's janitor is a goroutine that only a finalizer stops.
-		sets: gocache.New(gocache.NoExpiration, 0),
+		sets:   gocache.New(gocache.NoExpiration, 0),
+		trials: make(chan struct{}, maxTrials),
 	}
 }
 
-// find returns the key that a token of this kid and signer must be verified with, and the handle of the set that it is from:
-// nil if that is the v1.0 set, whose keys count under conditions.
-func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, signer signer) (*verificationKey, *keyHandle, error) {
-	h := r.handle(request.metadata)
+// find returns the key that a token of this kid and signer must be verified with, and the handle of the set that it is from.
+func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, signer signer) (key *verificationKey, h *keyHandle, err error) {
+	h = r.handle(request.name)
 	set, err := r.current(ctx, h, request)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !set.has(kid) {
 		if legacy, ok := request.legacy(signer.issuer); ok {
-			key, err := r.findLegacy(ctx, h, set, request, legacy, kid, signer)
-			return key, nil, err
+			return r.findLegacy(ctx, h, set, request, legacy, kid, signer)
 		}
 		if set, err = r.force(ctx, h, request, set); err != nil {
 			return nil, nil, err
 		}
 	}
-	key, err := set.lookUp(kid, signer)
+	key, err = set.lookUp(kid, signer)
 	return key, h, err
 }
 
 // holds reports whether the key that a token was verified with before is still the one to verify it with. It refreshes the key
-// set as find does.
+// set as find does, and notes its use.
 func (r *keyResolver) holds(ctx context.Context, e *cachedToken) bool {
 	set, err := r.current(ctx, e.handle, e.request)
-	switch {
-	case err != nil || e.handle.evicted.Load():
-		return false
-	case set == e.seen.Load():
-		return true
-	}
-	key, err := set.lookUp(e.token.kid, signer{e.issuer, e.tenant})
-	if err != nil || key != e.key {
+	if err != nil || e.handle.evicted.Load() {
 		return false
 	}
-	e.seen.Store(set)
+	if set != e.seen.Load() {
+		key, err := set.lookUp(e.token.kid, signer{e.issuer, e.tenant})
+		if err != nil || key != e.key {
+			return false
+		}
+		e.seen.Store(set)
+	}
+	e.handle.touch(r.now().Sub(r.start))
 	return true
 }
 
-// findLegacy finds the key of a v1.0 token that the v2.0 key set does not list. Only the v2.0 set says whom a key may sign
-// for: a key from the v1.0 one is good only if the v2.0 set was fetched after it appeared and lacks it still. Else a key of
-// personal accounts that is published in both could sign for organisations until the v2.0 set is refreshed.
-func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySet, request, legacy keyRequest, kid string, signer signer) (*verificationKey, error) {
-	v1, held := r.held(legacy)
-	if held.has(kid) {
-		// A set that serves is refreshed when that is due, or a withdrawn key would go on for as long as MaxStale.
-		var err error
-		if held, err = r.current(ctx, v1, legacy); err != nil {
-			return nil, err
-		}
-	}
-	if held.has(kid) {
-		if key, err := held.key(kid, signer); err != nil || r.lacks(seen, key) {
-			return key, err
-		}
-	}
-	newest, err := r.force(ctx, v2, request, seen)
-	if err != nil {
-		if cause := v1.failed(); cause != nil && errors.Is(err, ErrKeyNotFound) {
-			return nil, keysUnavailable(cause, r.options.Cooldown) // the v1.0 set might have the key, if only it could be asked
-		}
-		return nil, err
-	}
-	if newest.has(kid) {
-		return newest.key(kid, signer)
-	}
-	if held, err = r.current(ctx, v1, legacy); err != nil {
-		return nil, err
-	}
-	if !held.has(kid) {
-		if held, err = r.force(ctx, v1, legacy, held); err != nil {
-			return nil, err
-		}
-	}
-	return held.lookUp(kid, signer)
-}
-
-// held returns the handle of a key set and what it holds, without asking for it.
-func (r *keyResolver) held(request keyRequest) (*keyHandle, *keySet) {
-	h := r.handle(request.metadata)
-	if set := h.set.Load(); set != nil && r.now().Sub(set.fetched) <= r.options.MaxStale {
-		return h, set
-	}
-	return h, new(keySet)
-}
-
-// lacks reports whether set lacks a key that was there to be seen when it was fetched. The two fetches of findLegacy, this one
-// first, may lie two time-outs apart.
-func (r *keyResolver) lacks(set *keySet, key *verificationKey) bool {
-	return !set.has(key.id) && key.since.Sub(set.fetched) <= 2*r.options.Timeout
-}
-
-// failed is why the last fetch failed, nil if it did not.
-func (h *keyHandle) failed() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lastError
-}
-
-var errNoSuchKey = errors.New("the key set has no such kid")
-
-func (s *keySet) lookUp(kid string, signer signer) (*verificationKey, error) {
-	if !s.has(kid) {
-		return nil, newError(ErrKeyNotFound, errNoSuchKey)
-	}
-	return s.key(kid, signer)
-}
-
 // handle returns the handle of a key set, making room for a new one.
-func (r *keyResolver) handle(metadata string) *keyHandle {
-	if value, ok := r.sets.Get(metadata); ok {
+func (r *keyResolver) handle(name string) *keyHandle {
+	if value, ok := r.sets.Get(name); ok {
 		return value.(*keyHandle)
 	}
+	return r.admit(newKeyHandle(strings.Clone(name), r.now().Sub(r.start)))
+}
+
+// admit holds h from now on, unless there is a handle of that name already. It returns the one that is held.
+func (r *keyResolver) admit(h *keyHandle) *keyHandle {
 	r.adding.Lock()
 	defer r.adding.Unlock()
-	if value, ok := r.sets.Get(metadata); ok {
+	if value, ok := r.sets.Get(h.name); ok {
 		return value.(*keyHandle)
 	}
 	if r.sets.ItemCount() >= r.options.MaxSets {
 		r.evict()
 	}
-	h := new(keyHandle)
-	h.touch(r.now().Sub(r.start))
-	r.sets.SetDefault(strings.Clone(metadata), h)
+	h.evicted.Store(false)
+	r.sets.SetDefault(h.name, h)
 	return h
 }
 
-// touch notes the use of a handle, to the second: that spares other cores the write.
-func (h *keyHandle) touch(since time.Duration) {
-	if now := int64(since / time.Second); h.used.Load() != now {
-		h.used.Store(now)
-	}
-}
-
-// evict drops the least recently used key set.
+// evict drops the least recently used key set: one that no token was ever verified with, if there is such a one. Thus unsigned
+// tokens, of however many tenants, push out at most one set that is in use.
 func (r *keyResolver) evict() {
-	var oldest string
-	var used int64
-	for metadata, item := range r.sets.Items() {
-		if at := item.Object.(*keyHandle).used.Load(); oldest == "" || at < used {
-			oldest, used = metadata, at
+	var oldest *keyHandle
+	for _, item := range r.sets.Items() {
+		if h := item.Object.(*keyHandle); oldest == nil || h.used.Load() < oldest.used.Load() {
+			oldest = h
 		}
 	}
-	if value, ok := r.sets.Get(oldest); ok {
-		value.(*keyHandle).evicted.Store(true)
+	oldest.evicted.Store(true)
+	r.sets.Delete(oldest.name)
+}
+
+// use notes that a token which needed request was verified with a key from a handle.
+func (r *keyResolver) use(request keyRequest, h *keyHandle) {
+	h.touch(r.now().Sub(r.start))
+	if h.evicted.Load() { // by others that are not proven, while the token waited for the keys
+		r.admit(h)
 	}
-	r.sets.Delete(oldest)
+	if h.name != request.name { // a key from the v1.0 set, which is asked after the v2.0 one
+		r.use(request, r.handle(request.name))
+	}
 }
 
 // current returns the key set to use now: the held one, refreshed where that is due, or a first one.
 func (r *keyResolver) current(ctx context.Context, h *keyHandle, request keyRequest) (*keySet, error) {
 	set, now := h.set.Load(), r.now()
-	since := now.Sub(r.start)
-	h.touch(since)
 	if set == nil || now.Sub(set.fetched) > r.options.MaxStale {
 		return r.first(ctx, h, request, set)
 	}
-	if since < time.Duration(h.due.Load()) { // the usual case: no lock is taken
+	if now.Sub(r.start) < time.Duration(h.due.Load()) { // the usual case: no lock is taken
 		return set, nil
 	}
 	h.mu.Lock()
@@ -315,18 +224,7 @@ func (r *keyResolver) first(ctx context.Context, h *keyHandle, request keyReques
 	return wait(ctx, r.refresh(ctx, h, request, seen))
 }
 
-// pause is how long no refresh may be tried. The caller holds mu.
-func (h *keyHandle) pause(now time.Time) time.Duration {
-	return max(h.notBefore.Sub(now), h.silence.Sub(now))
-}
-
-func keysUnavailable(cause error, retry time.Duration) error {
-	e := newError(ErrKeysUnavailable, cause)
-	e.RetryAfter = max(retry, time.Second)
-	return e
-}
-
-// wait waits for a flight, or for the end of the request.
+// wait waits for a flight, or for the end of the request. A flight ends in time: see [keyFetcher.fetch].
 func wait(ctx context.Context, flight <-chan singleflight.Result) (*keySet, error) {
 	select {
 	case result := <-flight:
@@ -337,6 +235,12 @@ func wait(ctx context.Context, flight <-chan singleflight.Result) (*keySet, erro
 	case <-ctx.Done():
 		return nil, keysUnavailable(ctx.Err(), time.Second)
 	}
+}
+
+func keysUnavailable(cause error, retry time.Duration) error {
+	e := newError(ErrKeysUnavailable, cause)
+	e.RetryAfter = max(retry, time.Second)
+	return e
 }
 
 // refresh fetches a key set to replace seen, once for all who ask at the same time. It does not end with the request that
@@ -358,18 +262,6 @@ func (r *keyResolver) refresh(ctx context.Context, h *keyHandle, request keyRequ
 	})
 }
 
-// mark sets a flag of h and returns what clears it.
-func (h *keyHandle) mark(flag *bool) (clear func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	*flag = true
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		*flag = false
-	}
-}
-
 // force refreshes a key set that lacks a kid: at most once per cool-down, failing at once in between. It returns a set that
 // is newer than seen.
 func (r *keyResolver) force(ctx context.Context, h *keyHandle, request keyRequest, seen *keySet) (*keySet, error) {
@@ -386,37 +278,40 @@ func (r *keyResolver) force(ctx context.Context, h *keyHandle, request keyReques
 	}))
 }
 
-// mayForce decides about a forced refresh: there is a newer set already, the cool-down forbids it, or (done is false) it
-// may begin or be joined.
-func (h *keyHandle) mayForce(now time.Time, seen *keySet) (set *keySet, err error, done bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if set := h.set.Load(); set != seen {
-		return set, nil, true
-	}
-	wait := max(h.nextForced.Sub(now), h.silence.Sub(now))
-	if h.forcing || wait <= 0 {
-		return nil, nil, false
-	}
-	// Whether the key exists is known only if the last fetch told.
-	if h.lastError != nil {
-		return nil, keysUnavailable(h.lastError, wait), true
-	}
-	return nil, newError(ErrKeyNotFound, errCooldown), true
-}
+// maxTrials bounds the fetches at one time for key sets that no token was ever verified with. Whoever knows the tenants' IDs
+// can ask for those without a signed token.
+const maxTrials = 32
 
-var errCooldown = errors.New("the key set has no such kid, and was refreshed less than a cool-down ago")
+var errBusy = errors.New("too many key sets are being fetched for the first time")
+
+// begin takes a slot for a fetch, if it needs one, and returns what gives it back. Sets in use and those that all tenants of a
+// cloud share need none: they are few, and must not wait for a stranger's.
+func (r *keyResolver) begin(h *keyHandle, request keyRequest) (end func(), ok bool) {
+	if h.proven() || request.shared() {
+		return func() {}, true
+	}
+	select {
+	case r.trials <- struct{}{}:
+		return func() { <-r.trials }, true
+	default:
+		return nil, false
+	}
+}
 
 // fetch fetches, and writes down what came of it.
 func (r *keyResolver) fetch(ctx context.Context, h *keyHandle, request keyRequest, forced bool) (set *keySet, err error) {
 	defer recovered(&err) // the log handler may be the caller's
+	end, ok := r.begin(h, request)
+	if !ok {
+		h.postpone(r.now().Add(time.Second), r.start)
+		return nil, keysUnavailable(errBusy, time.Second)
+	}
+	defer end()
 	began := r.now()
 	r.fetches.Add(1)
 	if forced {
 		r.forced.Add(1)
-		h.mu.Lock()
-		h.nextForced = began.Add(r.options.Cooldown)
-		h.mu.Unlock()
+		h.coolDown(began.Add(r.options.Cooldown))
 	}
 	set, err = r.fetcher.fetch(ctx, request, began, h.set.Load())
 	if err != nil {
@@ -431,43 +326,21 @@ func (r *keyResolver) fetch(ctx context.Context, h *keyHandle, request keyReques
 
 // success puts a new set into use and returns the newest one.
 func (r *keyResolver) success(h *keyHandle, set *keySet) *keySet {
+	set.landed = r.now()
 	ttl := time.Duration(float64(r.options.TTL) * r.jitter())
 	set.expires = set.fetched.Add(ttl)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if held := h.set.Load(); held != nil && held.fetched.After(set.fetched) {
-		return held // a fetch that began later was faster
-	}
-	h.set.Store(set)
-	h.notBefore, h.silence, h.tried, h.failures, h.lastError = set.fetched.Add(ttl*8/10), time.Time{}, false, 0, nil
-	h.due.Store(int64(h.notBefore.Sub(r.start)))
-	return set
+	return h.success(set, set.fetched.Add(ttl*8/10), r.start)
 }
 
 // failure decides when to try again, and what requests without a key set are told meanwhile.
 func (r *keyResolver) failure(h *keyHandle, err error) error {
 	now := r.now()
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if e, ok := errors.AsType[*Error](err); ok { // a panic in the caller's transport: whoever needs the fetch tries it again
-		h.nextForced = time.Time{}
-		if h.set.Load() != nil {
-			h.tried, h.notBefore = true, now.Add(refreshRetry)
-			h.due.Store(int64(h.notBefore.Sub(r.start)))
-		}
+		h.coolDown(time.Time{})
+		h.postpone(now.Add(refreshRetry), r.start)
 		return e
 	}
-	retry := refreshRetry
-	if set := h.set.Load(); set == nil || now.Sub(set.fetched) > r.options.MaxStale {
-		retry = min(firstColdRetry<<min(h.failures, 10), maxColdRetry)
-	}
-	h.failures++
-	h.tried, h.lastError, h.notBefore = true, err, now.Add(retry)
-	if asked, ok := errors.AsType[*retryError](err); ok && asked.after > 0 {
-		h.silence = now.Add(asked.after)
-	}
-	h.due.Store(int64(now.Add(h.pause(now)).Sub(r.start)))
-	return keysUnavailable(err, h.pause(now))
+	return keysUnavailable(err, h.failure(err, now, r.options.MaxStale, r.start))
 }
 
 // report logs and traces a fetch.

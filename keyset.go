@@ -14,7 +14,6 @@ import (
 
 const (
 	maxKeys       = 1000 // in one key set
-	maxKeyID      = 256  // bytes of a kid
 	minModulus    = 2048 // bits
 	maxModulus    = 8192
 	minExponent   = 1<<16 + 1
@@ -38,6 +37,7 @@ type keySet struct {
 	skipped int
 
 	fetched time.Time // when the fetch began
+	landed  time.Time // when it was done
 	expires time.Time // the end of the TTL
 }
 
@@ -100,7 +100,7 @@ func parseKeySet(document []byte, cloudInstance string, now time.Time, old *keyS
 
 // add takes an entry in, or skips and counts it.
 func (s *keySet) add(j jwk, cloudInstance string, old *keySet) {
-	if j.ID == "" || len(j.ID) > maxKeyID {
+	if j.ID == "" || len(j.ID) > maxKID {
 		s.skipped++
 		return
 	}
@@ -175,14 +175,18 @@ func (s *keySet) same(key *verificationKey) *verificationKey {
 }
 
 // dropAmbiguous makes a kid unusable where two different keys of it may sign for the same issuer: which of them is meant
-// cannot be told, and trying both would let one stand in for the other.
+// cannot be told, and trying both would let one stand in for the other. Nor does a third key then, one that is bound to no issuer,
+// stand in for them: it would sign for that issuer too.
 func (s *keySet) dropAmbiguous() {
 	for id, keys := range s.keys {
 		issuers := make(map[string]int, len(keys))
 		for _, k := range keys {
 			issuers[k.issuer]++
 		}
-		usable := slices.DeleteFunc(keys, func(k *verificationKey) bool { return issuers[k.issuer] > 1 })
+		ambiguous := len(issuers) < len(keys)
+		usable := slices.DeleteFunc(keys, func(k *verificationKey) bool {
+			return issuers[k.issuer] > 1 || ambiguous && k.issuer == ""
+		})
 		s.skipped += len(keys) - len(usable)
 		if len(usable) == 0 {
 			delete(s.keys, id)
@@ -193,13 +197,23 @@ func (s *keySet) dropAmbiguous() {
 	}
 }
 
+var errNoSuchKey = errors.New("the key set has no such kid")
+
+// lookUp returns the one key that may verify a token of this kid and signer.
+func (s *keySet) lookUp(kid string, signer signer) (*verificationKey, error) {
+	if !s.has(kid) {
+		return nil, newError(ErrKeyNotFound, errNoSuchKey)
+	}
+	return s.key(kid, signer)
+}
+
 // has reports whether the set lists a kid, usable or not.
 func (s *keySet) has(kid string) bool {
 	_, listed := s.listed[kid]
 	return listed || len(s.keys[kid]) > 0
 }
 
-// key returns the one key that may verify a token of this kid and signer. The set lists the kid.
+// key is lookUp in a set that lists the kid.
 func (s *keySet) key(kid string, signer signer) (*verificationKey, error) {
 	candidates := s.keys[kid]
 	if len(candidates) == 0 {

@@ -244,6 +244,9 @@ func TestSameKidTwice(t *testing.T) {
 		{"both fit", []entry{{"K", usual}, {"L", ours}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 0},
 		{"same issuer", []entry{{"K", usual}, {"L", usual}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 2},
 		{"both unbound", []entry{{"K", nowhere}, {"L", nowhere}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 2},
+		{"same issuer, and unbound", []entry{{"K", usual}, {"L", usual}, {"K", nowhere}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 3},
+		{"same other issuer, and unbound", []entry{{"K", others}, {"L", others}, {"K", nowhere}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 3},
+		{"same other issuer, and ours", []entry{{"K", others}, {"L", others}, {"K", ours}}, nil, identity.ErrSignature, 2},
 		{"neither fits", []entry{{"K", others}, {"L", host + tenantX + "/v2.0"}}, identity.ErrKeyUnusable, identity.ErrKeyUnusable, 0},
 	}
 	for _, tt := range tests {

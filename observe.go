@@ -28,13 +28,16 @@ type Trace struct {
 
 // VerifyInfo describes one verification.
 type VerifyInfo struct {
-	// Reason is empty for an accepted token.
+	// Reason is empty for an accepted token; see Unsigned.
 	Reason Reason
 	// TenantID is the tenant that the token says it is from, once its issuer is found well-formed. It is for logs: as a
 	// metric label it is unbounded.
 	TenantID string
 	// Duration is how long it took, fetches included.
 	Duration time.Duration
+	// Unsigned tells that [Verifier.KeyFunc] asked: the signature was left to the caller. Without a Reason the token passed every
+	// other check, and may yet be a forgery; count it as accepted only where the caller says so.
+	Unsigned bool
 	// Cached tells that the token had been verified before, and still holds.
 	Cached bool
 	// Err is the refusal, nil for an accepted token.
@@ -61,14 +64,14 @@ func (f FetchInfo) attrs() []slog.Attr {
 		slog.Int("keys", f.Keys), slog.Int("skipped", f.Skipped),
 	}
 	if f.Err != nil {
-		attrs = append(attrs, slog.String("cause", f.Err.Error()))
+		attrs = append(attrs, slog.String("cause", textOf(f.Err)))
 	}
 	return attrs
 }
 
 // refusalLog writes refusals: a stranger who sends junk must not be able to fill a disk.
 type refusalLog struct {
-	logger *slog.Logger // nil: slog.Default() at the time
+	logger *slog.Logger // guarded; nil: slog.Default() at the time
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -87,16 +90,12 @@ const refusalsPerSecond = 10 // of one reason
 // subject is what a refusal is about.
 type subject interface{ attrs() []slog.Attr }
 
-// write logs a refusal. It changes e only to note that it did. about may be nil.
+// write logs a refusal. about may be nil.
 func (l *refusalLog) write(ctx context.Context, e *Error, about subject) {
-	if e.logged {
-		return
-	}
-	e.logged = true
 	level := refusalLevel(e)
 	logger := l.logger
 	if logger == nil {
-		logger = slog.Default()
+		logger = guardedLogger(slog.Default())
 	}
 	if !logger.Enabled(ctx, level) {
 		return
@@ -111,7 +110,7 @@ func (l *refusalLog) write(ctx context.Context, e *Error, about subject) {
 	}
 	attrs = append(attrs, slog.String("reason", string(e.Reason)), slog.Int("status", e.StatusCode()))
 	if e.cause != nil {
-		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+		attrs = append(attrs, slog.String("cause", textOf(e.cause)))
 	}
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
@@ -130,9 +129,9 @@ func stackOf(err error) []slog.Attr {
 // refusalLevel tells our own faults, which someone must mend, from the caller's.
 func refusalLevel(e *Error) slog.Level {
 	switch {
-	case e.StatusCode() >= 500, e.Reason == ErrNotAuthenticated.(*sentinel).reason:
+	case e.StatusCode() >= 500, e.Reason == reasonOf(ErrNotAuthenticated):
 		return slog.LevelError
-	case e.Reason == ErrTokenMissing.(*sentinel).reason:
+	case e.Reason == reasonOf(ErrTokenMissing):
 		return slog.LevelDebug // every first request of some clients
 	}
 	return slog.LevelInfo
@@ -142,7 +141,7 @@ func refusalLevel(e *Error) slog.Level {
 func (l *refusalLog) admit(e *Error) (suppressed int, ok bool) {
 	reason, now := e.Reason, l.now()
 	if e.rule == nil {
-		reason = ErrRule.(*sentinel).reason
+		reason = reasonOf(ErrRule)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

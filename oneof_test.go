@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -177,5 +178,107 @@ func TestOneOfFaults(t *testing.T) {
 	}
 	if value := panics(func() { identity.OneOf(apiKeys()) }); value != nil {
 		t.Errorf("got=%v, want one alternative accepted", value)
+	}
+}
+
+// No value of a refused alternative reaches the next one or the handler; those of the one that passes do, and the context that the
+// application's own middleware made is the handler's.
+func TestOneOfValues(t *testing.T) {
+	t.Parallel()
+	type custom struct{ echo.Context }
+	for _, row := range []struct {
+		name  string
+		token bool // good for the first
+		role  string
+		want  string // what the handler finds
+	}{
+		{"the first passes", true, "", "user=true first=1 second=<nil> outer=outer after=<nil>"},
+		{"the first refuses late", true, "Admin", "user=false first=<nil> second=2 outer=changed after=<nil>"},
+		{"the first refuses at once", false, "", "user=false first=<nil> second=2 outer=changed after=<nil>"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			idp := mockidp.New()
+			authenticate := newVerifier(t, idp, nil).Middleware()
+			first := func(next echo.HandlerFunc) echo.HandlerFunc {
+				guarded := func(c echo.Context) error { c.Set("first", 1); return next(c) }
+				if row.role != "" {
+					guarded = func(c echo.Context) error {
+						c.Set("first", 1)
+						c.Set("outer", "the first one's")
+						return identity.RequireRole(row.role)(next)(c)
+					}
+				}
+				return authenticate(guarded)
+			}
+			second := func(next echo.HandlerFunc) echo.HandlerFunc {
+				return func(c echo.Context) error {
+					if c.Get("user") != nil || c.Get("first") != nil || c.Get("outer") != "outer" {
+						t.Errorf("the second finds %v, %v and %v", c.Get("user"), c.Get("first"), c.Get("outer"))
+					}
+					c.Set("second", 2)
+					c.Set("outer", "changed")
+					if c.Get("outer") != "changed" {
+						t.Error("the second does not find its own value")
+					}
+					return next(c)
+				}
+			}
+			e := echo.New()
+			var after any
+			e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+				return func(c echo.Context) error {
+					c.Set("outer", "outer")
+					defer func() { after = c.Get("after") }()
+					return next(&custom{c})
+				}
+			})
+			e.GET("/", func(c echo.Context) error {
+				if _, ok := c.(*custom); !ok {
+					t.Errorf("got=%T, want the application's context", c)
+				}
+				got := fmt.Sprintf("user=%v first=%v second=%v outer=%v after=%v", c.Get("user") != nil, c.Get("first"), c.Get("second"), c.Get("outer"), c.Get("after"))
+				c.Set("after", "set")
+				return c.String(http.StatusOK, got)
+			}, identity.OneOf(first, second))
+			token := "a.b.c"
+			if row.token {
+				token = idp.Tenant(tenantA).Token()
+			}
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, bearer(token))
+			if w.Code != http.StatusOK || w.Body.String() != row.want || after != "set" {
+				t.Fatalf("got=%d %s after=%v, want=%s", w.Code, w.Body, after, row.want)
+			}
+		})
+	}
+}
+
+// What refused alternatives add to a header that was there before does not show through in one another's.
+func TestOneOfHeaderValues(t *testing.T) {
+	t.Parallel()
+	vary := func(value string, refusal error) echo.MiddlewareFunc {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.Response().Header().Add("Vary", value)
+				if refusal != nil {
+					return refusal
+				}
+				return next(c)
+			}
+		}
+	}
+	for want, alternatives := range map[string][]echo.MiddlewareFunc{
+		"[a b c first]":  {vary("first", echo.ErrForbidden), vary("second", echo.ErrForbidden), vary("third", echo.ErrForbidden)},
+		"[a b c second]": {vary("first", echo.ErrForbidden), vary("second", nil), vary("third", nil)},
+	} {
+		e := echo.New()
+		e.Use(vary("a", nil), vary("b", nil), vary("c", nil))
+		e.GET("/", func(c echo.Context) error { return c.NoContent(http.StatusOK) }, identity.OneOf(alternatives[0], alternatives[1:]...))
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := fmt.Sprint(w.Header()["Vary"]); got != want {
+			t.Errorf("got=%s, want=%s", got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -60,7 +61,7 @@ func (c *check) principal(p *Principal) {
 		ExpiresAt: time.Unix(claims.expires.unix, 0),
 		token:     c.token,
 		tenant:    c.tenant,
-		verifier:  c.Verifier,
+		verifier:  c.v,
 	}
 	p.Scopes, p.Roles, p.Groups = claims.lists()
 }
@@ -130,19 +131,10 @@ func countFields(s string) (n int) {
 }
 
 // HasScope reports whether scope was granted, compared exactly.
-func (p *Principal) HasScope(scope string) bool { return contains(p.Scopes, scope) }
+func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
 // HasRole reports whether the caller has an app role, compared exactly.
-func (p *Principal) HasRole(role string) bool { return contains(p.Roles, role) }
-
-func contains(list []string, s string) bool {
-	for _, entry := range list {
-		if entry == s {
-			return true
-		}
-	}
-	return false
-}
+func (p *Principal) HasRole(role string) bool { return slices.Contains(p.Roles, role) }
 
 // AppOnly reports whether an application calls in its own name, without a user: idtyp is app or, where the API's registration
 // does not ask for that claim, there is no scp and oid equals sub. In B2C, where sub is the user's object ID, only idtyp counts.

@@ -30,6 +30,8 @@ func (s *sentinel) is(target error) bool {
 	return false
 }
 
+func reasonOf(sentinelError error) Reason { return sentinelError.(*sentinel).reason }
+
 func invalidRequest(reason Reason, text string) error {
 	return &sentinel{reason, http.StatusBadRequest, CodeInvalidRequest, text, nil}
 }
@@ -77,7 +79,9 @@ var (
 )
 
 // The token was issued by, for or at something else. All 401 invalid_token. The three about issuer and tenant look the
-// same to clients: why a tenant is not trusted is nobody's business.
+// same to clients: why a tenant is not trusted is nobody's business. Whether it is trusted does show: no signature is needed to be
+// refused later than at the issuer, and every later check has a sentence of its own, so that a stranger can probe which tenants
+// are registered. A list of tenants is not a secret that this package keeps.
 var (
 	// ErrIssuer: iss is not of a documented form, or is not the one that the tenant issues with.
 	ErrIssuer = invalidToken("issuer_not_trusted", "The issuer of the access token is not trusted.", jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidClaims)

@@ -133,15 +133,15 @@ func sealAll(tenants []Tenant) (map[tenantKey]*Tenant, error) {
 	var faults []error
 	for i := range tenants {
 		t, err := tenants[i].sealed()
-		for _, fault := range split(err) {
-			faults = append(faults, fmt.Errorf("Tenants[%d]%s.%w", i, named(tenants[i].Name), fault))
+		for _, fault := range splitFaults(err) {
+			faults = append(faults, fmt.Errorf("Tenants[%d]%s.%w", i, inParentheses(tenants[i].Name), fault))
 		}
 		if err != nil {
 			continue
 		}
 		key := keyOf(t)
 		if sealed[key] != nil {
-			faults = append(faults, fmt.Errorf("Tenants[%d]%s.ID: %q is there already", i, named(t.Name), t.ID))
+			faults = append(faults, fmt.Errorf("Tenants[%d]%s.ID: %q is there already", i, inParentheses(t.Name), t.ID))
 		}
 		sealed[key] = t
 	}
@@ -151,7 +151,7 @@ func sealAll(tenants []Tenant) (map[tenantKey]*Tenant, error) {
 	return sealed, nil
 }
 
-func named(name string) string {
+func inParentheses(name string) string {
 	if name == "" {
 		return ""
 	}

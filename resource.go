@@ -32,7 +32,7 @@ const wellKnownResource = "/.well-known/oauth-protected-resource"
 type resource struct {
 	Resource
 	metadata string // address of the document
-	path     string // of that address
+	path     string // of that address, unescaped as in a request's URL
 	document []byte
 }
 
@@ -52,6 +52,7 @@ func newResource(r Resource) (*resource, error) {
 	}
 	r.Scopes, r.AuthorizationServers = slices.Clone(r.Scopes), slices.Clone(r.AuthorizationServers)
 	// RFC 9728 §3: the well-known path goes between host and path.
+	metadata := u.Scheme + "://" + u.Host + wellKnownResource + strings.TrimSuffix(u.EscapedPath(), "/")
 	path := wellKnownResource + strings.TrimSuffix(u.Path, "/")
 	document, err := json.Marshal(struct {
 		Resource      string   `json:"resource"`
@@ -64,7 +65,7 @@ func newResource(r Resource) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &resource{Resource: r, metadata: u.Scheme + "://" + u.Host + path, path: path, document: document}, nil
+	return &resource{Resource: r, metadata: metadata, path: path, document: document}, nil
 }
 
 // asked reports whether a request is for the document.

@@ -19,7 +19,7 @@ type Rule func(ctx context.Context, p *Principal) error
 // AllScopes requires every one of the delegated permissions, compared exactly. It panics if there is none, or one that is not
 // the short name that scp holds.
 func AllScopes(scopes ...string) Rule {
-	scopes = required("scope", scopes, shortScope)
+	scopes = checkedNames("scope", scopes, shortScope)
 	return func(_ context.Context, p *Principal) error {
 		for _, scope := range scopes {
 			if !p.HasScope(scope) {
@@ -32,7 +32,7 @@ func AllScopes(scopes ...string) Rule {
 
 // AnyScope requires one of the delegated permissions.
 func AnyScope(scopes ...string) Rule {
-	scopes = required("scope", scopes, shortScope)
+	scopes = checkedNames("scope", scopes, shortScope)
 	return func(_ context.Context, p *Principal) error {
 		if slices.ContainsFunc(scopes, p.HasScope) {
 			return nil
@@ -43,22 +43,22 @@ func AnyScope(scopes ...string) Rule {
 
 // AnyRole requires one of the app roles, whether the caller is a user or an application.
 func AnyRole(roles ...string) Rule {
-	roles = required("role", roles, nil)
+	roles = checkedNames("role", roles, nil)
 	return func(_ context.Context, p *Principal) error {
 		if slices.ContainsFunc(roles, p.HasRole) {
 			return nil
 		}
-		return newError(ErrRole, missing(roles))
+		return newError(ErrRole, requirement(roles))
 	}
 }
 
 // AllRoles requires every one of the app roles.
 func AllRoles(roles ...string) Rule {
-	roles = required("role", roles, nil)
+	roles = checkedNames("role", roles, nil)
 	return func(_ context.Context, p *Principal) error {
 		for _, role := range roles {
 			if !p.HasRole(role) {
-				return newError(ErrRole, missing(roles))
+				return newError(ErrRole, requirement(roles))
 			}
 		}
 		return nil
@@ -69,7 +69,7 @@ func AllRoles(roles ...string) Rule {
 // only in a token of an application in its own name: without scp, and with idtyp absent or app. A role that a user was assigned
 // never stands for an application permission of the same name; where it should, write a Rule that says so.
 func ScopeOrRole(scopes, roles []string) Rule {
-	scopes, roles = required("scope", scopes, shortScope), required("role", roles, nil)
+	scopes, roles = checkedNames("scope", scopes, shortScope), checkedNames("role", roles, nil)
 	return func(_ context.Context, p *Principal) error {
 		if slices.ContainsFunc(scopes, p.HasScope) || p.applicationRoles() && slices.ContainsFunc(roles, p.HasRole) {
 			return nil
@@ -104,7 +104,7 @@ type GroupResolver func(ctx context.Context, p *Principal) ([]string, error)
 // InGroup requires membership in one of the groups, by object ID. resolve answers for callers with too many groups for a token
 // ([Principal.GroupsOverage]); without one they get 403 with a reason of its own.
 func InGroup(resolve GroupResolver, groups ...string) Rule {
-	groups = required("group", groups, nil)
+	groups = checkedNames("group", groups, nil)
 	return func(ctx context.Context, p *Principal) error {
 		member := p.Groups
 		if p.GroupsOverage() {
@@ -116,10 +116,8 @@ func InGroup(resolve GroupResolver, groups ...string) Rule {
 				return newError(ErrGroupsUnavailable, err)
 			}
 		}
-		for _, group := range groups {
-			if contains(member, group) {
-				return nil
-			}
+		if slices.ContainsFunc(groups, func(group string) bool { return slices.Contains(member, group) }) {
+			return nil
 		}
 		return newError(ErrGroup, nil)
 	}
@@ -162,8 +160,8 @@ func validAuthContext(id string) bool {
 	return strings.Trim(digits, "0123456789") == ""
 }
 
-// required copies and checks what a rule asks for: a rule without any would let everybody pass.
-func required(what string, names []string, check func(string) string) []string {
+// checkedNames copies and checks what a rule asks for: a rule without any would let everybody pass.
+func checkedNames(what string, names []string, check func(string) string) []string {
 	if len(names) == 0 {
 		panic("identity: a rule must require at least one " + what)
 	}
@@ -192,19 +190,19 @@ func shortScope(scope string) string {
 }
 
 func scopesMissing(sentinel error, scopes []string) error {
-	e := newError(sentinel, missing(scopes))
+	e := newError(sentinel, requirement(scopes))
 	e.Scopes = slices.Clone(scopes)
 	return e
 }
 
-// missing is what a rule asked for; put into words only if somebody reads it.
-type missing []string
+// requirement is what a rule asked for; put into words only if somebody reads it.
+type requirement []string
 
-func (m missing) Error() string { return "required: " + strings.Join(m, ", ") }
+func (r requirement) Error() string { return "required: " + strings.Join(r, ", ") }
 
 // Require makes rules a guard for routes and groups of Echo: all of them must pass, in order. It panics without a rule.
 func Require(rules ...Rule) echo.MiddlewareFunc {
-	rule := all(rules)
+	rule := allOf(rules)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if e := rule.decide(c.Request().Context()); e != nil {
@@ -217,7 +215,7 @@ func Require(rules ...Rule) echo.MiddlewareFunc {
 
 // Handler makes the rule a guard for net/http.
 func (rule Rule) Handler(next http.Handler) http.Handler {
-	rule = all([]Rule{rule})
+	rule = allOf([]Rule{rule})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e := rule.decide(r.Context()); e != nil {
 			e.write(w, r)
@@ -227,8 +225,8 @@ func (rule Rule) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// all is the conjunction of rules.
-func all(rules []Rule) Rule {
+// allOf is the conjunction of rules.
+func allOf(rules []Rule) Rule {
 	if len(rules) == 0 || slices.ContainsFunc(rules, func(r Rule) bool { return r == nil }) {
 		panic("identity: Require needs at least one rule, and no nil one")
 	}
@@ -272,7 +270,7 @@ func (rule Rule) decide(ctx context.Context) *Error {
 // judge calls the rule, which may be the application's.
 func (rule Rule) judge(ctx context.Context, p *Principal) (err error) {
 	defer recovered(&err)
-	return rule(ctx, p)
+	return probed(rule(ctx, p))
 }
 
 // RequireScope guards a route with [AllScopes].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,11 +18,11 @@ import (
 const (
 	maxCachedTenants = 10_000           // in each of the two lists
 	maxTenantLookups = 32               // at once, so that strangers cannot flood the source
-	tenantLookupTime = 10 * time.Second // for one of them; no look-up outlives its request by more
+	tenantLookupTime = 10 * time.Second // for one of them, and for a request to wait for it
 )
 
 // TenantCache is a [TenantSource] that remembers the answers of a slow one. Safe for concurrent use. It starts no
-// goroutine but a look-up.
+// goroutine but a look-up, which runs until the source returns.
 type TenantCache struct {
 	source TenantSource
 	ttl    time.Duration
@@ -46,7 +47,8 @@ type cachedTenant struct {
 // be served, unless [TenantCache.Forget] is called. Errors are not remembered. At most 10,000 answers of either kind are
 // kept; requests for one issuer share one look-up; beyond 32 look-ups at once, requests that need another fail with 503.
 //
-// A look-up has 10 seconds and ends later than the request that began it if others wait for it too.
+// A look-up has 10 seconds, which its context tells the source, and may go on when the request that began it has ended, because
+// others wait for it too. A source that ignores its context holds up requests for 10 seconds at most; its late answer is dropped.
 // [New] refuses a nil source and a ttl that is not positive.
 func CachedTenants(source TenantSource, ttl time.Duration) *TenantCache {
 	list := func() *otter.Cache[string, cachedTenant] {
@@ -71,7 +73,7 @@ func (c *TenantCache) fault() error {
 		faults = append(faults, fmt.Errorf("CachedTenants: a ttl of %v is not positive", c.ttl))
 	}
 	if inner, ok := c.source.(faulty); ok {
-		faults = append(faults, split(inner.fault())...)
+		faults = append(faults, splitFaults(inner.fault())...)
 	}
 	return errors.Join(faults...)
 }
@@ -101,6 +103,8 @@ func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error
 	generation := c.generation.Load()
 	flight := strconv.FormatUint(generation, 10) + " " + issuer.Raw
 	result := c.flights.DoChan(flight, func() (any, error) { return c.lookUp(ctx, issuer, generation) })
+	late := time.NewTimer(tenantLookupTime)
+	defer late.Stop()
 	select {
 	case r := <-result:
 		if r.Err != nil {
@@ -109,10 +113,22 @@ func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error
 		return found(r.Val.(*Tenant))
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-late.C: // the source ignores its context: the next request begins a look-up of its own, in another slot
+		c.flights.Forget(flight)
+		return nil, errLookupTime
 	}
 }
 
-var errTooManyLookups = errors.New("too many tenant look-ups at once")
+// countable reports whether an issuer is one of the few that the tenant has. A stranger can put a known tenant's ID behind any
+// host, and any policy into a TFP issuer, in upper and lower case: whatever can be made up does not count as the tenant's own.
+func countable(t *Tenant, issuer Issuer) bool {
+	return t.issues(issuer) && (issuer.Form != FormTFP || slices.Contains(t.B2C.Policies, issuer.Policy))
+}
+
+var (
+	errTooManyLookups = errors.New("too many tenant look-ups at once")
+	errLookupTime     = errors.New("the tenant source has not answered in time")
+)
 
 // lookUp asks the source and remembers its answer. It returns a nil tenant for an unknown one.
 func (c *TenantCache) lookUp(ctx context.Context, issuer Issuer, generation uint64) (t *Tenant, err error) {
@@ -130,11 +146,13 @@ func (c *TenantCache) lookUp(ctx context.Context, issuer Issuer, generation uint
 	// The issuer's strings point into a token, which neither our map nor a tenant that is made of them may pin.
 	issuer = issuer.clone()
 	t, err = c.source.Tenant(ctx, issuer)
-	switch {
-	case errors.Is(err, ErrUnknownTenant):
-		t = nil
-	case err != nil:
+	switch unknown := errors.Is(err, ErrUnknownTenant); {
+	case err != nil && !unknown:
 		return nil, err
+	case ctx.Err() != nil:
+		return nil, errLookupTime // too old to answer with, or to be remembered
+	case unknown:
+		t = nil
 	}
 	if t != nil {
 		if t, err = t.sealed(); err != nil {
@@ -151,9 +169,8 @@ func (c *TenantCache) remember(issuer Issuer, t *Tenant, generation uint64) {
 	if c.generation.Load() != generation {
 		return
 	}
-	// A stranger can put a known tenant's ID behind any host, so that only the issuers the tenant has count as its own.
 	list := c.strangers
-	if t != nil && t.issues(issuer) {
+	if t != nil && countable(t, issuer) {
 		list = c.tenants
 	}
 	list.Set(issuer.Raw, cachedTenant{issuer.TenantID, t, time.Now().Add(c.ttl)})

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,63 @@ func TestStrangersEvictNobody(t *testing.T) {
 	if n := ask(own); n != 0 {
 		t.Fatalf("tenants looked up again: got=%d, want=0", n)
 	}
+}
+
+// A stranger can write any policy into a TFP issuer of a B2C directory, and a registered one in upper and lower case. None of them
+// evicts a tenant, and the policies themselves count as the tenant's.
+func TestPoliciesEvictNobody(t *testing.T) {
+	t.Parallel()
+	const directory = "b2cb2cb2-7777-4777-8777-b2cb2cb2b2cb"
+	issuer := func(policy string) identity.Issuer {
+		iss, err := identity.ParseIssuer("https://contosob2c.b2clogin.com/tfp/" + directory + "/" + policy + "/v2.0/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return iss
+	}
+	source := newSlowSource()
+	source.known[directory] = identity.Tenant{ID: directory, B2C: &identity.B2C{
+		Domain: "contosob2c", Policies: []string{"B2C_1_signin", "B2C_1_reset"}, TFPIssuers: true,
+	}}
+	own := []identity.Issuer{issuer("B2C_1_signin"), issuer("B2C_1_reset")}
+	for i := range 500 {
+		source.known[numbered(i)] = identity.Tenant{ID: numbered(i)}
+		own = append(own, issuerOf(t, numbered(i)))
+	}
+	cache := identity.CachedTenants(source, time.Hour)
+	ask := func(list []identity.Issuer) (lookups int) {
+		before := source.count()
+		for _, iss := range list {
+			if _, err := cache.Tenant(t.Context(), iss); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return source.count() - before
+	}
+	if n := ask(own); n != len(own) {
+		t.Fatalf("look-ups of tenants: got=%d, want=%d", n, len(own))
+	}
+	for i := range maxRemembered + 2000 {
+		made := issuer(fmt.Sprintf("B2C_1_x%d", i))
+		if i%2 == 0 { // a spelling of a registered policy
+			made = issuer("b2C_1_" + spelling("signinorsignup", i)[:6])
+		}
+		ask([]identity.Issuer{made, made, made, made}) // often asked for, to look worth keeping
+	}
+	if n := ask(own); n != 0 {
+		t.Fatalf("tenants looked up again: got=%d, want=0", n)
+	}
+}
+
+// spelling writes letters in upper or lower case, by the bits of i.
+func spelling(s string, i int) string {
+	letters := []byte(s)
+	for n := range letters {
+		if i>>(n+1)&1 == 1 {
+			letters[n] -= 'a' - 'A'
+		}
+	}
+	return string(letters)
 }
 
 // Tenants are bounded too. What fits is remembered whole.
@@ -169,6 +227,35 @@ func TestCachedTenantsDeadline(t *testing.T) {
 		}
 		source.took = 0
 		a.get(a.token()).accepted(t)
+	})
+}
+
+// A source that ignores its context holds nobody up for longer. What it says too late is no answer, and the next request asks anew.
+func TestCachedTenantsDeafSource(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		release := make(chan struct{})
+		a, _ := cachedAPI(t, identity.TenantFunc(func(context.Context, identity.Issuer) (*identity.Tenant, error) {
+			if calls.Add(1) == 1 {
+				<-release
+				return &identity.Tenant{ID: tenantA, DenyGuests: true}, nil
+			}
+			return &identity.Tenant{ID: tenantA}, nil
+		}), time.Hour)
+		token := a.token(mockidp.Guest(tenantB))
+		began := time.Now()
+		a.get(token).refused(t, identity.ErrTenantsUnavailable)
+		if took := time.Since(began); took != 10*time.Second {
+			t.Fatalf("took %v, want=10s", took)
+		}
+		a.get(token).accepted(t)
+		close(release)
+		synctest.Wait()
+		a.get(token).accepted(t)
+		if n := calls.Load(); n != 2 {
+			t.Fatalf("look-ups: got=%d, want=2", n)
+		}
 	})
 }
 

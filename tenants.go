@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -99,31 +98,6 @@ func (c Cloud) normal() (Cloud, error) {
 		return Public, nil
 	}
 	return Cloud(origin), nil
-}
-
-// parseOrigin puts a host or an origin into one form: scheme and lower-case host, without a default port or final slash.
-func parseOrigin(s string) (string, error) {
-	if !strings.Contains(s, "://") {
-		s = "https://" + s
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return "", errors.New("is not a host or an origin")
-	}
-	if u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#") {
-		return "", fmt.Errorf("%q: must be a host or an origin, without user, path, query or fragment", u.Redacted())
-	}
-	host := strings.ToLower(u.Host)
-	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		host = strings.TrimSuffix(host, ":"+port)
-	}
-	if !validHost(host) {
-		return "", fmt.Errorf("%q: is not a valid host", u.Host)
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(host)) {
-		return "", fmt.Errorf("%q: must be https, or http on loopback", u.Redacted())
-	}
-	return u.Scheme + "://" + host, nil
 }
 
 // TenantSource says which tenants are trusted. It is asked on every request, for cached tokens too, once, before any key
@@ -226,15 +200,15 @@ func (t *Tenant) sealed() (*Tenant, error) {
 	s.Cloud = cloud
 	if s.B2C != nil {
 		s.B2C, err = s.B2C.sealed(cloud)
-		faults = append(faults, split(err)...)
+		faults = append(faults, splitFaults(err)...)
 	}
 	if s.External != nil {
 		s.External, err = s.External.sealed(s.ID, cloud)
-		faults = append(faults, split(err)...)
+		faults = append(faults, splitFaults(err)...)
 	}
 	faults = append(faults, t.combinationFaults()...)
 	s.Audiences, err = sealedAudiences("Audiences", s.Audiences)
-	faults = append(faults, split(err)...)
+	faults = append(faults, splitFaults(err)...)
 	s.Clients = slices.Clone(s.Clients)
 	for i, client := range s.Clients {
 		s.Clients[i] = strings.ToLower(client)
@@ -288,14 +262,14 @@ func fieldFault(field, format string, args ...any) error {
 // prefixed puts a prefix before each of the faults in err.
 func prefixed(prefix string, err error) error {
 	var faults []error
-	for _, fault := range split(err) {
+	for _, fault := range splitFaults(err) {
 		faults = append(faults, fmt.Errorf("%s: %w", prefix, fault))
 	}
 	return errors.Join(faults...)
 }
 
-// split takes apart what errors.Join put together, so that each fault can be given its field.
-func split(err error) []error {
+// splitFaults takes apart what errors.Join put together, so that each fault can be given its field.
+func splitFaults(err error) []error {
 	if err == nil {
 		return nil
 	}

@@ -11,8 +11,8 @@ import (
 const (
 	maxToken     = 64 << 10 // the whole token, in bytes
 	maxHeader    = 4 << 10  // the header segment
-	maxKID       = 256
-	maxSignature = 1024 // decoded, that of an RSA key of 8192 bits
+	maxKID       = 256      // bytes, also of a published key's
+	maxSignature = 1024     // decoded, that of an RSA key of 8192 bits
 
 	usualPayload   = 2048 // decoded; a larger one costs a second buffer
 	usualHeader    = 256
@@ -63,7 +63,7 @@ func parseToken(raw string) (*token, error) {
 	t := &token{
 		raw:        raw,
 		signed:     raw[:len(raw)-len(parts.signature)-1],
-		kid:        header.keyID,
+		kid:        header.kid,
 		graphNonce: header.nonce,
 	}
 	if err := t.decodeSignature(parts.signature); err != nil {
@@ -165,12 +165,12 @@ var sextets = func() (t [4][256]uint32) {
 	return t
 }()
 
-// header holds what matters of the JOSE header, each member as JSON, empty if it is absent.
+// header holds what matters of the JOSE header.
 type header struct {
-	alg, typ, kid   string
-	critical, nonce bool
+	rawAlg, rawTyp, rawKID string // as JSON, empty if absent
+	critical, nonce        bool
 
-	keyID string
+	kid string // decoded, when check has passed
 }
 
 // parseHeader reads and checks the header. Keys in it or addresses of keys (jwk, x5c, jku, x5u) are never looked at.
@@ -193,11 +193,11 @@ func parseHeader(segment string) (h header, err error) {
 func (h *header) set(r *objectReader) {
 	switch r.name {
 	case "alg":
-		h.alg = r.value
+		h.rawAlg = r.value
 	case "typ":
-		h.typ = r.value
+		h.rawTyp = r.value
 	case "kid":
-		h.kid = r.value
+		h.rawKID = r.value
 	case "crit", "b64":
 		h.critical = true
 	case "nonce":
@@ -206,17 +206,17 @@ func (h *header) set(r *objectReader) {
 }
 
 func (h *header) check() error {
-	if alg, _ := stringValue(h.alg); alg != "RS256" { // RFC 8725 §3.1
+	if alg, _ := stringValue(h.rawAlg); alg != algorithm { // RFC 8725 §3.1
 		return newError(ErrAlgorithm, errAlgorithm)
 	}
 	if h.critical { // RFC 7515 §4.1.11; b64 without crit is against RFC 7797 §6
 		return newError(ErrCritical, errCritical)
 	}
-	if typ, _ := stringValue(h.typ); h.typ != "" && !accessTokenType(typ) {
+	if typ, _ := stringValue(h.rawTyp); h.rawTyp != "" && !accessTokenType(typ) {
 		return newError(ErrTokenType, errType)
 	}
-	h.keyID, _ = stringValue(h.kid)
-	if !validKeyID(h.keyID) {
+	h.kid, _ = stringValue(h.rawKID)
+	if !validKID(h.kid) {
 		return newError(ErrKeyID, errKeyID)
 	}
 	return nil
@@ -228,7 +228,7 @@ func accessTokenType(typ string) bool {
 	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "at+jwt") || strings.EqualFold(typ, "application/at+jwt")
 }
 
-func validKeyID(kid string) bool {
+func validKID(kid string) bool {
 	for i := range len(kid) {
 		if kid[i] <= ' ' || kid[i] > '~' {
 			return false

@@ -66,14 +66,13 @@ func (t *tokenCache) remember(c *check) {
 
 // put keeps a verified token with what its verification rests on now.
 func (t *tokenCache) put(c *check) {
-	if c.handle == nil {
-		return // the key is from a set whose keys count under conditions
+	if c.handle.name != c.request.name {
+		return // the key is from the v1.0 set, whose keys count under conditions
 	}
-	e := &cachedToken{
+	// seen stays empty: the set may have been replaced since the key was found in it, so the first hit looks.
+	t.tokens.Set(c.token.raw, &cachedToken{
 		token: c.token, issuer: c.issuer, tenant: c.tenant, policy: c.policy, key: c.key, request: c.request, handle: c.handle,
-	}
-	e.seen.Store(c.handle.set.Load())
-	t.tokens.Set(c.token.raw, e)
+	})
 }
 
 // entryOverhead is what the cache itself spends on an entry, rounded up: its node, its slot in the table and in the queues.
@@ -83,6 +82,6 @@ const entryOverhead = 256
 func (e *cachedToken) weight() uint32 {
 	c := &e.token.claims
 	strings := len(c.audience.many) + len(c.roles.many) + len(c.groups.many) + len(c.authContexts.many) + len(c.capabilities.many)
-	return uint32(len(e.token.raw) + len(e.token.payload) + maxHeader/8 + len(e.request.metadata) +
+	return uint32(len(e.token.raw) + len(e.token.payload) + maxHeader/8 + len(e.request.name) +
 		strings*int(unsafe.Sizeof("")) + int(unsafe.Sizeof(*e.token)) + int(unsafe.Sizeof(*e)) + entryOverhead)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -15,52 +14,6 @@ import (
 // algorithm is the only one. Microsoft issues nothing else, and a list that can be widened is a list that will be
 // (RFC 8725 §3.1).
 const algorithm = "RS256"
-
-// check is one token on its way through the pipeline. Each step may rely on what the steps before it have found.
-type check struct {
-	*Verifier
-	raw    string
-	token  *token           // decode
-	issuer Issuer           // issuer
-	tenant *Tenant          // trust
-	policy string           // policy
-	key    *verificationKey // findKey
-	cached bool             // the verification is one of before
-
-	request keyRequest // findKey
-	handle  *keyHandle // findKey: the key set that answers request, nil if the key is from another
-}
-
-// step is one check of the pipeline.
-type step struct {
-	name string
-	run  func(*check, context.Context) error
-}
-
-// The pipeline. The order is the contract: a stranger must cost almost nothing and cause no fetch, so what needs no key comes
-// before the key, and the first failure is the answer. Each check stands here once; what the claims say beyond the signature
-// leaves this list only when all of it has passed, and the signature covers the very bytes that were decoded.
-var pipeline = []step{
-	{"token", (*check).decode},
-	{"issuer", (*check).parseIssuer},
-	{"tenant", (*check).trust},
-	{"tid", (*check).matchTenant},
-	{"version", (*check).matchVersion},
-	{"audience", (*check).matchAudience},
-	{"time", (*check).checkTime},
-	{"policy", (*check).checkPolicy},
-	{"key", (*check).findKey},
-	{signatureStep, (*check).verifySignature},
-	{"binding", (*check).refuseBound},
-	{"permissions", (*check).requirePermissions},
-	{"client", (*check).allowClient},
-	{"guest", (*check).denyGuest},
-}
-
-const signatureStep = "signature"
-
-// afterTrust is the pipeline behind the step that asks the tenant source, which a request does once.
-var afterTrust = pipeline[1+slices.IndexFunc(pipeline, func(s step) bool { return s.name == "tenant" }):]
 
 // decode takes the token apart (RFC 7515 §5.2, RFC 7519 §7.2): size, shape, header, claims.
 func (c *check) decode(_ context.Context) (err error) {
@@ -87,7 +40,7 @@ func (c *check) trust(ctx context.Context) error {
 	if t.ID != c.issuer.TenantID {
 		return newError(ErrTenantInvalid, fmt.Errorf("the tenant source answered with %s", t.ID))
 	}
-	if err := c.usable(t); err != nil {
+	if err := c.v.usable(t); err != nil {
 		return newError(ErrTenantInvalid, err)
 	}
 	if !t.issues(c.issuer) {
@@ -100,7 +53,7 @@ func (c *check) trust(ctx context.Context) error {
 // ask calls the tenant source, which belongs to the application.
 func (c *check) ask(ctx context.Context) (t *Tenant, err error) {
 	defer recovered(&err)
-	t, err = c.tenants.Tenant(ctx, c.issuer)
+	t, err = c.v.tenants.Tenant(ctx, c.issuer)
 	switch {
 	case errors.Is(err, ErrUnknownTenant) || err == nil && t == nil:
 		return nil, newError(ErrUnknownTenant, nil)
@@ -165,7 +118,7 @@ var (
 // matchAudience requires the token to be for this API (RFC 8725 §3.9).
 func (c *check) matchAudience(_ context.Context) error {
 	claims := &c.token.claims
-	if forAny(claims.audience, c.audiencesOf(c.tenant)) {
+	if forAny(claims.audience, c.v.audiencesOf(c.tenant)) {
 		return nil
 	}
 	switch {
@@ -209,14 +162,14 @@ func (c *check) checkTime(_ context.Context) error {
 	if nbf.set && nbf.unix > exp.unix {
 		return newError(ErrTime, errNbfExp)
 	}
-	now := c.now()
-	if late := now.Sub(time.Unix(exp.unix, 0)); late >= c.leeway {
+	now := c.v.now()
+	if late := now.Sub(time.Unix(exp.unix, 0)); late >= c.v.leeway {
 		return newError(ErrExpired, ago{"exp", late})
 	}
-	if early := time.Unix(nbf.unix, 0).Sub(now); nbf.set && early > c.leeway {
+	if early := time.Unix(nbf.unix, 0).Sub(now); nbf.set && early > c.v.leeway {
 		return newError(ErrNotYetValid, ago{"nbf", -early})
 	}
-	if early := time.Unix(iat.unix, 0).Sub(now); iat.set && early > c.leeway {
+	if early := time.Unix(iat.unix, 0).Sub(now); iat.set && early > c.v.leeway {
 		return newError(ErrIssuedInFuture, ago{"iat", -early})
 	}
 	return nil
@@ -272,8 +225,8 @@ func (c *check) checkPolicy(_ context.Context) error {
 // findKey finds the one key that may have signed: in the trusted tenant's key set, by kid (RFC 7515 §4.1.4). It is the only
 // step that may ask the network.
 func (c *check) findKey(ctx context.Context) (err error) {
-	c.request = keyRequestOf(c.tenant, c.issuer, c.policy, c.clientID)
-	c.key, c.handle, err = c.keys.find(ctx, c.request, c.token.kid, signer{c.issuer, c.tenant})
+	c.request = keyRequestOf(c.tenant, c.issuer, c.policy, c.v.clientID)
+	c.key, c.handle, err = c.v.keys.find(ctx, c.request, c.token.kid, signer{c.issuer, c.tenant})
 	return err
 }
 
@@ -282,6 +235,7 @@ func (c *check) verifySignature(_ context.Context) error {
 	if err := jwt.SigningMethodRS256.Verify(c.token.signed, c.token.signature, c.key.public); err != nil {
 		return newError(ErrSignature, err)
 	}
+	c.v.keys.use(c.request, c.handle)
 	return nil
 }
 
@@ -340,101 +294,4 @@ func guest(c *claims, t *Tenant) bool {
 	// idp is the home tenant's v1.0 issuer, in v2.0 tokens too; or a name such as live.com.
 	home, err := ParseIssuer(c.idp)
 	return err != nil || home.TenantID != t.ID
-}
-
-// run takes a token through steps of the pipeline. Without signature it leaves that one step to the caller.
-func (c *check) run(ctx context.Context, steps []step, signature bool) error {
-	for i := range steps {
-		if !signature && steps[i].name == signatureStep {
-			continue
-		}
-		if err := steps[i].run(c, ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// verify runs the pipeline, and reports what came of it.
-func (c *check) verify(ctx context.Context, signature bool) error {
-	var began time.Time
-	if c.trace.Verified != nil {
-		began = c.now()
-	}
-	err := c.decide(ctx, signature)
-	if err != nil {
-		err = c.refuse(ctx, err, c)
-	}
-	if c.trace.Verified == nil {
-		return err
-	}
-	info := VerifyInfo{TenantID: c.issuer.TenantID, Duration: c.now().Sub(began), Cached: c.cached, Err: err}
-	if e, ok := asError(err); ok {
-		info.Reason = e.Reason
-	}
-	if hookErr := c.traced(ctx, info); hookErr != nil {
-		return c.refuse(ctx, hookErr, c)
-	}
-	return err
-}
-
-// decide asks the cache of verified tokens, else runs the pipeline and remembers.
-func (c *check) decide(ctx context.Context, signature bool) error {
-	if !signature || c.cache == nil {
-		return c.run(ctx, pipeline, signature)
-	}
-	if entry := c.cache.find(c.raw); entry != nil {
-		return c.rerun(ctx, entry)
-	}
-	if err := c.run(ctx, pipeline, true); err != nil {
-		return err
-	}
-	c.cache.remember(c)
-	return nil
-}
-
-// rerun judges a token that has been verified before. Whatever can have changed since is checked again: who the tenant is, the
-// time, and whether the tenant's current key set still holds the key; that last step drives the refresh of the set as findKey
-// does. Where the tenant or the key set is another one, the pipeline speaks, from the step after trust on.
-func (c *check) rerun(ctx context.Context, e *cachedToken) error {
-	c.token, c.issuer = e.token, e.issuer
-	if err := c.trust(ctx); err != nil {
-		return err
-	}
-	if c.tenant.equal(e.tenant) {
-		if err := c.checkTime(ctx); err != nil {
-			return err
-		}
-		if c.keys.holds(ctx, e) {
-			c.policy, c.key, c.cached = e.policy, e.key, true
-			return nil
-		}
-	}
-	if err := c.run(ctx, afterTrust, true); err != nil {
-		return err
-	}
-	c.cache.put(c)
-	return nil
-}
-
-// traced calls the application's callback.
-func (v *Verifier) traced(ctx context.Context, info VerifyInfo) (err error) {
-	defer recovered(&err)
-	v.trace.Verified(ctx, info)
-	return nil
-}
-
-// attrs are what a log line may say of a refused token: what it claims of issuer and key, once that is well-formed.
-func (c *check) attrs() []slog.Attr {
-	var attrs []slog.Attr
-	if c.token != nil {
-		attrs = append(attrs, slog.String("kid", c.token.kid))
-	}
-	if c.issuer.Form != 0 {
-		attrs = append(attrs, slog.String("iss", c.issuer.Raw), slog.String("tid", c.issuer.TenantID))
-	}
-	if c.tenant != nil && c.tenant.Name != "" {
-		attrs = append(attrs, slog.String("tenant", c.tenant.Name))
-	}
-	return attrs
 }

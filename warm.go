@@ -38,12 +38,12 @@ func (v *Verifier) Warm(ctx context.Context) error {
 			continue
 		}
 		for _, request := range v.keyRequests(t) {
-			if seen[request.metadata] {
+			if seen[request.name] {
 				continue
 			}
-			seen[request.metadata] = true
+			seen[request.name] = true
 			group.Go(func() error {
-				if _, err := v.keys.current(ctx, v.keys.handle(request.metadata), request); err != nil {
+				if _, err := v.keys.current(ctx, v.keys.handle(request.name), request); err != nil {
 					fault(fmt.Errorf("%s: %w", request.metadata, err))
 				}
 				return nil

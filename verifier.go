@@ -1,0 +1,111 @@
+package identity
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+)
+
+// Verifier verifies access tokens. It is immutable and safe for concurrent use. It has no Close, and no goroutine but a key
+// fetch, shared by the requests that need it and bounded by [KeyOptions.Timeout], and a look-up of [TenantCache].
+type Verifier struct {
+	tenants   TenantSource
+	clientID  string
+	audiences []string
+	leeway    time.Duration
+	keys      *keyResolver
+	cache     *tokenCache // nil: off
+	resource  *resource   // nil if not configured
+	trace     Trace
+	log       *refusalLog
+	now       func() time.Time
+
+	lookup       tokenLookup
+	skipper      middleware.Skipper
+	optional     bool
+	contextKey   string
+	errorHandler func(c echo.Context, err error) error
+}
+
+// Verify verifies a token and returns its principal. The error is an [*Error]. It asks the network only for keys, only of hosts
+// that the trusted tenant is configured with, and honours the end of ctx while it waits.
+func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, error) {
+	p := new(verification)
+	if err := p.verify(ctx, v, raw); err != nil {
+		return nil, err
+	}
+	return &p.principal, nil
+}
+
+// verification is everything that one request needs of memory for its principal, in one piece.
+type verification struct {
+	check     check
+	principal Principal
+	context   principalContext
+	token     jwt.Token
+}
+
+func (p *verification) verify(ctx context.Context, v *Verifier, raw string) error {
+	p.check = check{v: v, raw: raw}
+	if err := p.check.verify(ctx, true); err != nil {
+		return err
+	}
+	p.check.principal(&p.principal)
+	return nil
+}
+
+// Authenticate finds the token of a request and verifies it. The error is an [*Error]; without a token it is [ErrTokenMissing],
+// in optional mode too.
+func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
+	raw, err := v.lookup.token(r)
+	if err != nil {
+		return nil, v.refuse(r.Context(), err, nil)
+	}
+	return v.Verify(r.Context(), raw)
+}
+
+// KeyFunc is a [jwt.Keyfunc] for those who keep an echojwt.Config of their own. It runs every check of [Verifier.Verify] but
+// the signature on token.Raw, and then hands out the key, so that golang-jwt verifies the very bytes that were judged. No
+// principal results, so guards refuse, and the rules about where a token may stand in the request are echo-jwt's. There is no
+// context to honour.
+//
+// The answers are echo-jwt's too: every refusal is a 401 there, an outage as well. The 503 that keeps clients from throwing good
+// tokens away needs [Verifier.EchoJWTConfig]. [Trace.Verified] cannot know what became of the signature; see
+// [VerifyInfo.Unsigned].
+func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
+	ctx := context.Background()
+	c := &check{v: v, raw: token.Raw}
+	if err := c.verify(ctx, false); err != nil {
+		return nil, err
+	}
+	return c.key.public, nil
+}
+
+// refuse completes a refusal with what this API's challenges say, and logs it. It changes a copy: a rule or a tenant source may
+// return one *Error to several requests, and one of another verifier too.
+func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error {
+	e, ok := asError(err)
+	if !ok {
+		e = newError(ErrInternal, err)
+	}
+	own := *e
+	own.original = e
+	if own.rule == nil && err != error(e) {
+		own.cause = err
+	}
+	own.metadata = ""
+	if v.resource != nil {
+		own.metadata = v.resource.metadata
+		if own.Reason == reasonOf(ErrTokenMissing) {
+			own.Scopes = slices.Clone(v.resource.Scopes)
+		}
+	}
+	own.refused = true
+	v.log.write(ctx, &own, about)
+	return &own
+}
