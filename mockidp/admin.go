@@ -1,6 +1,7 @@
 package mockidp
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -153,15 +154,18 @@ func (s *Server) serveAdmin(rt *route, r *http.Request) (a answer) {
 }
 
 func adminAnswer(status int, body any) answer {
-	text, err := json.MarshalIndent(body, "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(body); err != nil {
 		panic("mockidp: " + err.Error())
 	}
 	return answer{status: status, header: http.Header{
 		"Content-Type":           {"application/json; charset=utf-8"},
 		"Cache-Control":          {"no-store"},
 		"X-Content-Type-Options": {"nosniff"},
-	}, body: append(text, '\n')}
+	}, body: text.Bytes()}
 }
 
 // adminRefused lists what is wrong.
@@ -298,22 +302,31 @@ func (c *adminCall) body() ([]byte, error) {
 
 // read decodes the body strictly; more is what only the endpoint can find wrong with it.
 func (c *adminCall) read(into any, more func(*problems)) error {
-	text, err := c.body()
+	unread, err := c.decode(into)
 	if err != nil {
 		return err
 	}
-	var p problems
-	if at, err := syntaxError(text); err != nil {
-		p.add(at, "%v", err)
-		return badRequest(p)
-	}
-	decodeStrict(text, into, &p)
+	var found problems
 	if more != nil {
-		var found problems
 		more(&found)
-		p = append(p, beyond(p, found)...)
 	}
-	return badRequest(p)
+	return badRequest(append(unread, beyond(unread, found)...))
+}
+
+// decode gives what could not be read as problems. It is an error when there is nothing to look at.
+func (c *adminCall) decode(into any) (unread problems, err error) {
+	text, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	if at, err := syntaxError(text); err != nil {
+		return nil, refused(http.StatusBadRequest, at, "%v", err)
+	}
+	decodeStrict(text, into, &unread)
+	if jsonType(bytes.TrimSpace(text)) != "an object" {
+		return nil, badRequest(unread)
+	}
+	return unread, nil
 }
 
 func (c *adminCall) query(name string) string { return c.r.URL.Query().Get(name) }

@@ -125,6 +125,3 @@ func (d *duration) UnmarshalText(text []byte) error {
 	*d = duration(parsed)
 	return err
 }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

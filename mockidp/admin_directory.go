@@ -54,11 +54,12 @@ func (c *adminCall) getTenant() (any, error) {
 // postTenant takes a tenant as a directory file has it. One of the same ID and kind is replaced, users and applications included.
 func (c *adminCall) postTenant() (any, error) {
 	var t Tenant
-	if err := c.read(&t, nil); err != nil {
+	unread, err := c.decode(&t)
+	if err != nil {
 		return nil, err
 	}
 	t = t.clone()
-	return t, c.srv.amend(tenantID{t.Kind, t.ID}, func(old *Tenant) (part string) {
+	return t, c.srv.amend(tenantID{t.Kind, t.ID}, unread, func(old *Tenant) (part string) {
 		*old = t
 		return ""
 	})
@@ -76,12 +77,12 @@ func (c *adminCall) deleteTenant() (any, error) {
 // postUser takes a user as a directory file has it.
 func (c *adminCall) postUser() (any, error) {
 	var a Account
-	t, err := c.tenantAnd(&a)
+	t, unread, err := c.tenantAnd(&a)
 	if err != nil {
 		return nil, err
 	}
 	a = a.clone()
-	return a, c.srv.amend(t.key(), func(t *Tenant) (part string) {
+	return a, c.srv.amend(t.key(), unread, func(t *Tenant) (part string) {
 		t.Users = append(slices.DeleteFunc(t.Users, func(other Account) bool { return other.ID == a.ID }), a)
 		return fmt.Sprintf(".users[%d]", len(t.Users)-1)
 	})
@@ -109,12 +110,12 @@ func withoutAccount(accounts []Account, name string) (rest []Account, found bool
 // postApplication takes an application as a directory file has it.
 func (c *adminCall) postApplication() (any, error) {
 	var a Application
-	t, err := c.tenantAnd(&a)
+	t, unread, err := c.tenantAnd(&a)
 	if err != nil {
 		return nil, err
 	}
 	a = a.clone()
-	return a, c.srv.amend(t.key(), func(t *Tenant) (part string) {
+	return a, c.srv.amend(t.key(), unread, func(t *Tenant) (part string) {
 		t.Applications = append(slices.DeleteFunc(t.Applications, func(other Application) bool { return other.ID == a.ID }), a)
 		return fmt.Sprintf(".applications[%d]", len(t.Applications)-1)
 	})
@@ -138,20 +139,20 @@ func (c *adminCall) deleteApplication() (any, error) {
 }
 
 // tenantAnd is the tenant of the path, and the body.
-func (c *adminCall) tenantAnd(into any) (*TenantHandle, error) {
-	t, err := c.tenant()
-	if err != nil {
-		return nil, err
+func (c *adminCall) tenantAnd(into any) (t *TenantHandle, unread problems, err error) {
+	if t, err = c.tenant(); err != nil {
+		return nil, nil, err
 	}
-	return t, c.read(into, nil)
+	unread, err = c.decode(into)
+	return t, unread, err
 }
 
 // key is what the directory knows the tenant by.
 func (t *TenantHandle) key() tenantID { return tenantID{t.t.Kind, t.t.ID} }
 
 // amend changes a tenant, or makes one, unless something is wrong with the part that change names. The paths of the faults begin at
-// that part, which is what the caller sent.
-func (s *Server) amend(id tenantID, change func(*Tenant) (part string)) error {
+// that part, which is what the caller sent; unread are those that were found when it was read.
+func (s *Server) amend(id tenantID, unread problems, change func(*Tenant) (part string)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var t Tenant
@@ -162,7 +163,8 @@ func (s *Server) amend(id tenantID, change func(*Tenant) (part string)) error {
 	d := s.directory.description()
 	d.Tenants = slices.DeleteFunc(d.Tenants, func(other Tenant) bool { return other.ID == t.ID && other.Kind == t.Kind })
 	d.Tenants = append(d.Tenants, t) // the last of two that conflict is the one to blame
-	if err := badRequest(d.problems().under(fmt.Sprintf(".tenants[%d]%s", len(d.Tenants)-1, part))); err != nil {
+	found := d.problems().under(fmt.Sprintf(".tenants[%d]%s", len(d.Tenants)-1, part))
+	if err := badRequest(append(unread, beyond(unread, found)...)); err != nil {
 		return err
 	}
 	s.directory.add(t)
@@ -182,7 +184,8 @@ func (p problems) under(path string) problems {
 
 func (c *adminCall) postPersonal() (any, error) {
 	var a Account
-	if err := c.read(&a, nil); err != nil {
+	unread, err := c.decode(&a)
+	if err != nil {
 		return nil, err
 	}
 	a = a.clone()
@@ -191,7 +194,8 @@ func (c *adminCall) postPersonal() (any, error) {
 	defer s.mu.Unlock()
 	d := s.directory.description()
 	d.PersonalAccounts = append(slices.DeleteFunc(d.PersonalAccounts, func(other Account) bool { return other.ID == a.ID }), a)
-	if err := badRequest(d.problems().under(fmt.Sprintf(".personalAccounts[%d]", len(d.PersonalAccounts)-1))); err != nil {
+	found := d.problems().under(fmt.Sprintf(".personalAccounts[%d]", len(d.PersonalAccounts)-1))
+	if err := badRequest(append(unread, beyond(unread, found)...)); err != nil {
 		return nil, err
 	}
 	s.directory.personal = d.PersonalAccounts

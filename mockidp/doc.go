@@ -42,6 +42,11 @@
 // [Server.Inject] makes documents fail, late, cut off, oversized or wrong, for one endpoint, tenant or host, once or until
 // removed. [Server.Requests] and [Server.Count] tell what was asked for.
 //
+// # Outside of Go
+//
+// [Listen] serves without a test around it, which is what the command identity mockidp does. [WithAdmin] adds an HTTP API with what
+// the methods of [Server] do, for tests in other languages; ADMIN.md describes it.
+//
 // # Concurrency
 //
 // A [Server], its handles and its key sets are safe for concurrent use, and any number of servers may run side by side. A server

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// output is what a command writes while a test reads it.
+type output struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// ran is a command line that ends by itself.
+func ran(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err output
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	code = run(ctx, args, &out, &err)
+	if ctx.Err() != nil {
+		t.Fatalf("%q went on: %s", args, &out)
+	}
+	return code, out.String(), err.String()
+}
+
+// fails checks an exit code, and what is said on standard error.
+func fails(t *testing.T, code int, texts []string, args ...string) {
+	t.Helper()
+	got, stdout, stderr := ran(t, args...)
+	if got != code || stdout != "" {
+		t.Errorf("%q: got=%d %q %q, want=%d", args, got, stdout, stderr, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(stderr, text) {
+			t.Errorf("%q: got=%q, want=%q in it", args, stderr, text)
+		}
+	}
+}
+
+// running is identity mockidp while it serves.
+type running struct {
+	t              *testing.T
+	origin         string
+	caFile         string
+	stdout, stderr *output
+	client         *http.Client
+	stop           func() (code int)
+}
+
+// start runs the command with a free port and a CA file of its own until the end of the test.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	r := &running{t: t, caFile: filepath.Join(t.TempDir(), "ca.pem"), stdout: new(output), stderr: new(output)}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"mockidp", "-addr", "127.0.0.1:0", "-ca-file", r.caFile}, args...), r.stdout, r.stderr)
+	}()
+	r.stop = sync.OnceValue(func() int {
+		if r.client != nil {
+			r.client.CloseIdleConnections()
+		}
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { r.stop() })
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		if line, _, whole := strings.Cut(r.stdout.String(), "\n"); whole {
+			r.origin = strings.Fields(line)[1]
+			break
+		}
+		select {
+		case code := <-ended:
+			ended <- code
+			t.Fatalf("%q: ended with %d: %s", args, code, r.stderr)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%q: nothing is said: %s", args, r.stderr)
+		}
+	}
+	r.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots()}}}
+	return r
+}
+
+// roots trusts what the command wrote, and nothing else.
+func (r *running) roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	if text, err := os.ReadFile(r.caFile); err == nil && !pool.AppendCertsFromPEM(text) {
+		r.t.Errorf("%s is no certificate: %s", r.caFile, text)
+	}
+	return pool
+}
+
+// send does a request and decodes its answer.
+func (r *running) send(method, path, contentType, body string) (status int, answer map[string]any) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.origin+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	json.Unmarshal(text, &answer) // a page is no JSON
+	return resp.StatusCode, answer
+}
+
+func (r *running) get(path string) (status int, answer map[string]any) {
+	r.t.Helper()
+	return r.send("GET", path, "", "")
+}
+
+func TestDispatch(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
+		if code, stdout, stderr := ran(t, args...); code != 0 || stderr != "" || !strings.Contains(stdout, "  mockidp   an offline stand-in") {
+			t.Errorf("%q: got=%d %q %q", args, code, stdout, stderr)
+		}
+	}
+	for _, args := range [][]string{{"help", "mockidp"}, {"mockidp", "-h"}} {
+		code, stdout, stderr := ran(t, args...)
+		if code != 0 || stderr != "" {
+			t.Errorf("%q: got=%d %q", args, code, stderr)
+		}
+		for _, name := range []string{"config", "addr", "tls", "cert-file", "key-file", "ca-file", "admin", "insecure-allow-remote", "v", "q"} {
+			if !strings.Contains(stdout, "\n  -"+name) {
+				t.Errorf("%q: no -%s in %s", args, name, stdout)
+			}
+		}
+	}
+	fails(t, 2, []string{"Usage: identity COMMAND"})
+	fails(t, 2, []string{`unknown command "mock"`, "Usage"}, "mock")
+	fails(t, 2, []string{`unknown command "x"`}, "help", "x")
+	fails(t, 2, []string{"-colour", "identity help mockidp"}, "mockidp", "-colour")
+	fails(t, 2, []string{`unexpected argument "now"`}, "mockidp", "now")
+}
