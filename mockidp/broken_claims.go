@@ -218,7 +218,7 @@ func brokenTimes() []BrokenToken {
 			return []TokenOption{Claim("exp", t.now().Add(time.Hour).Format("20060102150405"))}
 		}),
 		malformed.of("exp-bool", "exp is true.", Claim("exp", true)),
-		malformed.of("exp-array", "exp is a list.", Claim("exp", []int{int64(4102444800)})),
+		malformed.of("exp-array", "exp is a list.", Claim("exp", []int64{4102444800})),
 		malformed.of("exp-negative", "exp is before 1970.", Claim("exp", -1)),
 		malformed.of("exp-1e400", "exp is larger than any number of a machine.", raw("exp", "1e400")),
 		malformed.of("exp-1e300", "exp is larger than any date.", raw("exp", "1e300")),
