@@ -18,7 +18,8 @@ import (
 const (
 	maxCachedTenants = 10_000           // in each of the two lists
 	maxTenantLookups = 32               // at once, so that strangers cannot flood the source
-	tenantLookupTime = 10 * time.Second // for one of them, and for a request to wait for it
+	tenantLookupTime = 10 * time.Second // for one of them
+	tenantLookupWait = 11 * time.Second // for a request to wait, so that a source that heeds its context says itself what is wrong
 )
 
 // TenantCache is a [TenantSource] that remembers the answers of a slow one. Safe for concurrent use. It starts no
@@ -48,7 +49,7 @@ type cachedTenant struct {
 // kept; requests for one issuer share one look-up; beyond 32 look-ups at once, requests that need another fail with 503.
 //
 // A look-up has 10 seconds, which its context tells the source, and may go on when the request that began it has ended, because
-// others wait for it too. A source that ignores its context holds up requests for 10 seconds at most; its late answer is dropped.
+// others wait for it too. A source that ignores its context holds up requests for 11 seconds at most; its late answer is dropped.
 // [New] refuses a nil source and a ttl that is not positive.
 func CachedTenants(source TenantSource, ttl time.Duration) *TenantCache {
 	list := func() *otter.Cache[string, cachedTenant] {
@@ -103,7 +104,7 @@ func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error
 	generation := c.generation.Load()
 	flight := strconv.FormatUint(generation, 10) + " " + issuer.Raw
 	result := c.flights.DoChan(flight, func() (any, error) { return c.lookUp(ctx, issuer, generation) })
-	late := time.NewTimer(tenantLookupTime)
+	late := time.NewTimer(tenantLookupWait)
 	defer late.Stop()
 	select {
 	case r := <-result:
