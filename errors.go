@@ -69,15 +69,6 @@ func asError(err error) (e *Error, ok bool) {
 	return nil, false
 }
 
-// ownError copies an Error that several requests share, because each completes and logs its own.
-func ownError(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		own := *e
-		return &own
-	}
-	return err
-}
-
 // Error is the text for the log: the reason and its cause.
 func (e *Error) Error() string {
 	text := "identity: " + string(e.Reason)

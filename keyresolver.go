@@ -229,7 +229,7 @@ func wait(ctx context.Context, flight <-chan singleflight.Result) (*keySet, erro
 	select {
 	case result := <-flight:
 		if result.Err != nil {
-			return nil, ownError(result.Err)
+			return nil, result.Err
 		}
 		return result.Val.(*keySet), nil
 	case <-ctx.Done():

@@ -109,7 +109,7 @@ func (c *TenantCache) Tenant(ctx context.Context, issuer Issuer) (*Tenant, error
 	select {
 	case r := <-result:
 		if r.Err != nil {
-			return nil, ownError(r.Err)
+			return nil, r.Err
 		}
 		return found(r.Val.(*Tenant))
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package mockidp
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,19 +34,26 @@ type authRequest struct {
 // wanted is the response type.
 type wanted struct{ code, idToken, token bool }
 
-// authorize is the authorization endpoint. Its parameters may come as a query or as a form (OpenID Connect Core 1.0 §3.1.2.1).
-func (x *exchange) authorize() answer {
-	params := x.query
+// parameters are those of an endpoint that takes them as a query or as a form, which wins. It is false for other methods.
+func (x *exchange) parameters() (params url.Values, ok bool) {
 	switch x.r.Method {
 	case http.MethodGet, http.MethodHead:
+		return x.query, true
 	case http.MethodPost:
-		params = url.Values{}
-		for _, from := range []url.Values{x.query, x.form} {
-			for name, values := range from {
-				params[name] = values
-			}
+		params = maps.Clone(x.query)
+		if params == nil {
+			params = url.Values{}
 		}
-	default:
+		maps.Copy(params, x.form)
+		return params, true
+	}
+	return nil, false
+}
+
+// authorize is the authorization endpoint. Its parameters may come as a query or as a form (OpenID Connect Core 1.0 §3.1.2.1).
+func (x *exchange) authorize() answer {
+	params, ok := x.parameters()
+	if !ok {
 		return x.wrongMethod("GET, POST")
 	}
 	if !x.served() {

@@ -2,7 +2,6 @@ package mockidp
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -10,17 +9,8 @@ import (
 // logout ends the session of a browser and goes back to any registered address. Neither an ID token nor a client has to be named:
 // MSAL names none.
 func (x *exchange) logout() answer {
-	params := x.query
-	switch x.r.Method {
-	case http.MethodGet, http.MethodHead:
-	case http.MethodPost:
-		params = url.Values{}
-		for _, from := range []url.Values{x.query, x.form} {
-			for name, values := range from {
-				params[name] = values
-			}
-		}
-	default:
+	params, ok := x.parameters()
+	if !ok {
 		return x.wrongMethod("GET, POST")
 	}
 	if !x.served() {
