@@ -9,18 +9,17 @@ type claims struct {
 	idType, idp              string // idtyp, idp
 	tfp, acr                 string
 
-	hasTenantID, hasTFP, hasACR bool // also true for a value that is not a string, which reads as empty
-
 	audience     stringList // aud: empty also when it is neither a string nor an array of strings
 	scope        string     // scp
-	hasScope     bool
 	roles        stringList // a single string is one role, blanks and all
-	hasRoles     bool
 	groups       stringList
 	authContexts stringList // acrs
 	capabilities stringList // xms_cc
 
 	expires, notBefore, issuedAt numericDate // exp, nbf, iat
+
+	hasTenantID, hasTFP, hasACR bool // also true for a value that is not a string, which reads as empty
+	hasScope, hasRoles          bool
 
 	hasGroups       bool // hasgroups is true
 	groupsElsewhere bool // _claim_names has a member "groups"

@@ -112,14 +112,14 @@ func SkipPreflight(c echo.Context) bool {
 // parse verifies the token of a request and puts the principal where handlers look for it.
 func (v *Verifier) parse(c echo.Context, raw string) (any, error) {
 	r := c.Request()
-	p := new(verification)
-	if err := p.verify(r.Context(), v, raw); err != nil {
+	a, err := v.accept(r.Context(), raw)
+	if err != nil {
 		return nil, err
 	}
-	p.context = principalContext{r.Context(), &p.principal}
-	p.token = jwt.Token{Raw: raw, Method: jwt.SigningMethodRS256, Claims: &p.principal, Valid: true}
-	c.SetRequest(r.WithContext(&p.context))
-	return &p.token, nil
+	a.context = principalContext{r.Context(), &a.principal}
+	a.token = jwt.Token{Raw: raw, Method: jwt.SigningMethodRS256, Claims: &a.principal, Valid: true}
+	c.SetRequest(r.WithContext(&a.context))
+	return &a.token, nil
 }
 
 // answer turns a refusal into the error that Echo answers with.

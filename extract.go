@@ -113,7 +113,7 @@ func fromHeader(r *http.Request, _ string) (string, error) {
 		return "", nil // another scheme that begins alike
 	}
 	token := strings.TrimLeft(rest, " ")
-	if token == "" || strings.ContainsAny(token, " \t") {
+	if token == "" || strings.IndexByte(token, ' ') >= 0 || strings.IndexByte(token, '\t') >= 0 {
 		return "", newError(ErrRequestInvalid, errJunk)
 	}
 	return token, nil

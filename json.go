@@ -76,6 +76,10 @@ func (r *objectReader) saw(name string) bool { return r.seen&knownName(name) != 
 // foreign checks a name that we do not decide by: readers that ignore case, encoding/json among them, must not take it
 // for one that we do, nor for another one of its kind.
 func (r *objectReader) foreign() {
+	if !folds(r.name) {
+		r.names.push(r.name)
+		return
+	}
 	if r.beyond += beyondASCII(r.name); r.beyond > maxFolded {
 		r.fail(errName)
 		return

@@ -81,6 +81,16 @@ func mix(name string) uint {
 	return (n + uint(name[0]) + 6*uint(name[n/2]) + 10*uint(name[n-1])) % 64
 }
 
+// folds reports whether foldName may change a name. Names of claims are lower-case ASCII, nearly all of them.
+func folds(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
 // beyondASCII counts the bytes of characters beyond ASCII.
 func beyondASCII(name string) (n int) {
 	for i := range len(name) {
@@ -92,10 +102,8 @@ func beyondASCII(name string) (n int) {
 // foldName maps names that differ in case only to one spelling: the first of the characters that are equal under Unicode
 // simple case folding, or its ASCII lower-case letter. So ſ (U+017F) becomes s, and the Kelvin sign becomes k.
 func foldName(name string) string {
-	for i := range len(name) {
-		if c := name[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			return strings.Map(foldRune, name)
-		}
+	if folds(name) {
+		return strings.Map(foldRune, name)
 	}
 	return name
 }

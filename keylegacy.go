@@ -14,7 +14,7 @@ func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySe
 	if held.has(kid) {
 		// A set that serves is refreshed when that is due, or a withdrawn key would go on for as long as MaxStale.
 		var err error
-		if held, err = r.current(ctx, v1, legacy); err != nil {
+		if held, err = r.current(ctx, r.now(), v1, legacy); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -45,7 +45,7 @@ func (r *keyResolver) findLegacy(ctx context.Context, v2 *keyHandle, seen *keySe
 
 // newest finds a key in a key set, which is refreshed if it lacks the kid.
 func (r *keyResolver) newest(ctx context.Context, h *keyHandle, request keyRequest, kid string, signer signer) (*verificationKey, error) {
-	set, err := r.current(ctx, h, request)
+	set, err := r.current(ctx, r.now(), h, request)
 	if err == nil && !set.has(kid) {
 		set, err = r.force(ctx, h, request, set)
 	}

@@ -99,10 +99,11 @@ func newKeyResolver(options KeyOptions, log *slog.Logger, trace func(context.Con
 	}
 }
 
-// find returns the key that a token of this kid and signer must be verified with, and the handle of the set that it is from.
-func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, signer signer) (key *verificationKey, h *keyHandle, err error) {
+// find returns the key that a token of this kid and signer must be verified with, and the handle of the set that it is from. The
+// request has just looked at the clock.
+func (r *keyResolver) find(ctx context.Context, now time.Time, request keyRequest, kid string, signer signer) (key *verificationKey, h *keyHandle, err error) {
 	h = r.handle(request.name)
-	set, err := r.current(ctx, h, request)
+	set, err := r.current(ctx, now, h, request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,8 +121,8 @@ func (r *keyResolver) find(ctx context.Context, request keyRequest, kid string, 
 
 // holds reports whether the key that a token was verified with before is still the one to verify it with. It refreshes the key
 // set as find does, and notes its use.
-func (r *keyResolver) holds(ctx context.Context, e *cachedToken) bool {
-	set, err := r.current(ctx, e.handle, e.request)
+func (r *keyResolver) holds(ctx context.Context, now time.Time, e *cachedToken) bool {
+	set, err := r.current(ctx, now, e.handle, e.request)
 	if err != nil || e.handle.evicted.Load() {
 		return false
 	}
@@ -132,7 +133,7 @@ func (r *keyResolver) holds(ctx context.Context, e *cachedToken) bool {
 		}
 		e.seen.Store(set)
 	}
-	e.handle.touch(r.now().Sub(r.start))
+	e.handle.touch(now.Sub(r.start))
 	return true
 }
 
@@ -173,19 +174,19 @@ func (r *keyResolver) evict() {
 }
 
 // use notes that a token which needed request was verified with a key from a handle.
-func (r *keyResolver) use(request keyRequest, h *keyHandle) {
-	h.touch(r.now().Sub(r.start))
+func (r *keyResolver) use(now time.Time, request keyRequest, h *keyHandle) {
+	h.touch(now.Sub(r.start))
 	if h.evicted.Load() { // by others that are not proven, while the token waited for the keys
 		r.admit(h)
 	}
 	if h.name != request.name { // a key from the v1.0 set, which is asked after the v2.0 one
-		r.use(request, r.handle(request.name))
+		r.use(now, request, r.handle(request.name))
 	}
 }
 
 // current returns the key set to use now: the held one, refreshed where that is due, or a first one.
-func (r *keyResolver) current(ctx context.Context, h *keyHandle, request keyRequest) (*keySet, error) {
-	set, now := h.set.Load(), r.now()
+func (r *keyResolver) current(ctx context.Context, now time.Time, h *keyHandle, request keyRequest) (*keySet, error) {
+	set := h.set.Load()
 	if set == nil || now.Sub(set.fetched) > r.options.MaxStale {
 		return r.first(ctx, h, request, set)
 	}

@@ -4,22 +4,45 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
-// check is one token on its way through the pipeline. Each step may rely on what the steps before it have found.
+// check is one token on its way through the pipeline.
 type check struct {
+	findings
+	parser tokenParser
+}
+
+// findings are what a check goes by. Each step may rely on what the steps before it have found.
+type findings struct {
 	v      *Verifier
 	raw    string
 	token  *token           // decode
 	issuer Issuer           // issuer
 	tenant *Tenant          // trust
+	now    time.Time        // checkTime: what the clock says
 	policy string           // policy
 	key    *verificationKey // findKey
 	cached bool             // the verification is one of before
 
 	request keyRequest // findKey
 	handle  *keyHandle // findKey: the key set that key is from
+}
+
+// checks are those that nobody uses at the moment. Nothing that leaves the pipeline points into a check.
+var checks = sync.Pool{New: func() any { return new(check) }}
+
+func newCheck(v *Verifier, raw string) *check {
+	c := checks.Get().(*check)
+	c.v, c.raw = v, raw
+	return c
+}
+
+// free gives a check back. One that a panic has ended is left to the garbage collector.
+func (c *check) free() {
+	c.findings = findings{}
+	checks.Put(c)
 }
 
 // step is one check of the pipeline.
@@ -57,7 +80,7 @@ var afterTrust = pipeline[1+slices.IndexFunc(pipeline, func(s step) bool { retur
 func (c *check) run(ctx context.Context, steps []step, signature bool) error {
 	for i := range steps {
 		if !signature && steps[i].name == signatureStep {
-			c.v.keys.use(c.request, c.handle) // nobody says later what the signature was
+			c.v.keys.use(c.now, c.request, c.handle) // nobody says later what the signature was
 			continue
 		}
 		if err := steps[i].run(c, ctx); err != nil {
@@ -92,16 +115,20 @@ func (c *check) verify(ctx context.Context, signature bool) error {
 
 // decide asks the cache of verified tokens, else runs the pipeline and remembers.
 func (c *check) decide(ctx context.Context, signature bool) error {
-	if !signature || c.v.cache == nil {
-		return c.run(ctx, pipeline, signature)
+	caching := signature && c.v.cache != nil
+	if caching {
+		if entry := c.v.cache.find(c.raw); entry != nil {
+			return c.rerun(ctx, entry)
+		}
 	}
-	if entry := c.v.cache.find(c.raw); entry != nil {
-		return c.rerun(ctx, entry)
-	}
-	if err := c.run(ctx, pipeline, true); err != nil {
+	if err := c.run(ctx, pipeline, signature); err != nil {
 		return err
 	}
-	c.v.cache.remember(c)
+	c.token.signature = nil // it is in the parser's memory
+	c.v.headers.remember(c.token)
+	if caching {
+		c.v.cache.remember(c)
+	}
 	return nil
 }
 
@@ -117,7 +144,7 @@ func (c *check) rerun(ctx context.Context, e *cachedToken) error {
 		if err := c.checkTime(ctx); err != nil {
 			return err
 		}
-		if c.v.keys.holds(ctx, e) {
+		if c.v.keys.holds(ctx, c.now, e) {
 			c.policy, c.key, c.cached = e.policy, e.key, true
 			return nil
 		}

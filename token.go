@@ -14,9 +14,10 @@ const (
 	maxKID       = 256      // bytes, also of a published key's
 	maxSignature = 1024     // decoded, that of an RSA key of 8192 bits
 
-	usualPayload   = 2048 // decoded; a larger one costs a second buffer
+	// A larger segment, decoded, costs a buffer of its own.
+	usualPayload   = 2048
 	usualHeader    = 256
-	usualSignature = 256
+	usualSignature = 512
 )
 
 var (
@@ -33,22 +34,27 @@ var (
 	errCallers   = errors.New("azp and appid differ")
 )
 
-// token is a JWS in compact form (RFC 7515 §7.1), taken apart. Nothing about it is trusted yet. It must not be copied:
-// the signature usually lies within it.
+// token is a JWS in compact form (RFC 7515 §7.1), taken apart. Nothing about it is trusted yet.
 type token struct {
 	raw        string // as received
 	signed     string // what the signature covers: raw up to the second dot
-	signature  []byte
+	signature  []byte // usually in the parser's memory; nil in a token that has been verified
 	kid        string
 	graphNonce bool   // the header has a nonce: only tokens for Microsoft Graph do
 	payload    string // the decoded claims, valid JSON; the claims' strings are parts of it where they can be
 	claims     claims
-
-	signatureBuffer [usualSignature + 2]byte
 }
 
-// parseToken takes a token apart, the cheapest checks first. It knows nothing of tenants, keys or time.
-func parseToken(raw string) (*token, error) {
+// tokenParser is memory that taking tokens apart needs again and again. What it returns is good until it is used for the next.
+type tokenParser struct {
+	header    [usualHeader + overrun]byte
+	payload   [usualPayload + overrun]byte
+	signature [usualSignature + overrun]byte
+}
+
+// parse takes a token apart, the cheapest checks first. It knows nothing of tenants, keys or time. Headers in known need not be
+// read again.
+func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 	if len(raw) > maxToken {
 		return nil, newError(ErrTokenTooLarge, errTooLarge)
 	}
@@ -56,9 +62,11 @@ func parseToken(raw string) (*token, error) {
 	if err != nil {
 		return nil, err
 	}
-	header, err := parseHeader(parts.header)
-	if err != nil {
-		return nil, err
+	header, ok := known.find(parts.header)
+	if !ok {
+		if header, err = p.parseHeader(parts.header); err != nil {
+			return nil, err
+		}
 	}
 	t := &token{
 		raw:        raw,
@@ -66,12 +74,14 @@ func parseToken(raw string) (*token, error) {
 		kid:        header.kid,
 		graphNonce: header.nonce,
 	}
-	if err := t.decodeSignature(parts.signature); err != nil {
+	if t.signature, err = p.decodeSignature(parts.signature); err != nil {
 		return nil, err
 	}
-	if err := t.decodePayload(parts.payload); err != nil {
-		return nil, err
+	payload, ok := decodeSegment(p.payload[:0], parts.payload)
+	if !ok {
+		return nil, newError(ErrTokenMalformed, errBase64)
 	}
+	t.payload = string(payload)
 	if err := t.claims.parse(t.payload); err != nil {
 		return nil, err
 	}
@@ -101,54 +111,63 @@ func splitToken(raw string) (s segments, err error) {
 	return s, nil
 }
 
-func (t *token) decodeSignature(segment string) error {
-	if segment == "" {
-		return newError(ErrTokenMalformed, errSegments)
+// signatureOf is the signature of a token, one that has been verified before too.
+func (p *tokenParser) signatureOf(t *token) []byte {
+	if t.signature != nil {
+		return t.signature
 	}
-	if base64.RawURLEncoding.DecodedLen(len(segment)) > maxSignature {
-		return newError(ErrTokenMalformed, errSignature)
-	}
-	var ok bool
-	if t.signature, ok = decodeSegment(t.signatureBuffer[:0], segment); !ok {
-		return newError(ErrTokenMalformed, errBase64)
-	}
-	return nil
+	signature, _ := decodeSegment(p.signature[:0], t.raw[len(t.signed)+1:])
+	return signature
 }
 
-func (t *token) decodePayload(segment string) error {
-	var buffer [usualPayload]byte
-	decoded, ok := decodeSegment(buffer[:0], segment)
-	if !ok {
-		return newError(ErrTokenMalformed, errBase64)
+func (p *tokenParser) decodeSignature(segment string) ([]byte, error) {
+	if segment == "" {
+		return nil, newError(ErrTokenMalformed, errSegments)
 	}
-	t.payload = string(decoded)
-	return nil
+	if base64.RawURLEncoding.DecodedLen(len(segment)) > maxSignature {
+		return nil, newError(ErrTokenMalformed, errSignature)
+	}
+	signature, ok := decodeSegment(p.signature[:0], segment)
+	if !ok {
+		return nil, newError(ErrTokenMalformed, errBase64)
+	}
+	return signature, nil
 }
+
+// overrun is how many bytes decodeSegment writes beyond what it decodes, at most: eight bytes are written for six.
+const overrun = 2
 
 // decodeSegment decodes unpadded base64url (RFC 7515 §2) behind what is in buffer. Each value has one spelling only, or a
 // token could be changed without changing what it says: nothing but the alphabet is let through, not even the line breaks
 // that encoding/base64 skips when it is strict, and the bits of the last character that stand for nothing must be zero.
 func decodeSegment(buffer []byte, segment string) (decoded []byte, ok bool) {
-	n := len(buffer)
 	size := base64.RawURLEncoding.DecodedLen(len(segment))
-	decoded = slices.Grow(buffer, size+2)[:n+size+2] // eight bytes are written for six
+	decoded = slices.Grow(buffer, size+overrun)[:len(buffer)+size]
 	bad := uint32(0)
-	for ; len(segment) >= 8; segment = segment[8:] {
-		x := load8(segment[:8])
-		high := sextets[0][byte(x)] | sextets[1][byte(x>>8)] | sextets[2][byte(x>>16)] | sextets[3][byte(x>>24)]
-		low := sextets[0][byte(x>>32)] | sextets[1][byte(x>>40)] | sextets[2][byte(x>>48)] | sextets[3][byte(x>>56)]
+	s, d := segment, decoded[len(buffer):len(decoded)+overrun]
+	for len(s) >= 8 && len(d) >= 8 {
+		high := sextets[0][s[0]] | sextets[1][s[1]] | sextets[2][s[2]] | sextets[3][s[3]]
+		low := sextets[0][s[4]] | sextets[1][s[5]] | sextets[2][s[6]] | sextets[3][s[7]]
 		bad |= high | low
-		binary.BigEndian.PutUint64(decoded[n:n+8], uint64(high)<<40|uint64(low)<<16)
-		n += 6
+		binary.BigEndian.PutUint64(d, uint64(high)<<40|uint64(low)<<16)
+		s, d = s[8:], d[6:]
 	}
-	if bad&badSextet != 0 {
+	// What is left is as if zeros followed, which stand for the bits that must be zero.
+	rest := uint64(0)
+	for i := range len(s) {
+		sextet := sextets[3][s[i]]
+		bad |= sextet
+		rest |= uint64(sextet) << (58 - 6*i)
+	}
+	bits := 6 * len(s)
+	if bad&badSextet != 0 || bits%8 == 6 || rest<<(bits&^7) != 0 {
 		return nil, false
 	}
-	decoded, err := strictBase64.AppendDecode(decoded[:n], []byte(segment))
-	return decoded, err == nil && !strings.ContainsAny(segment, "\r\n")
+	for i := range bits / 8 {
+		d[i] = byte(rest >> (56 - 8*i))
+	}
+	return decoded, true
 }
-
-var strictBase64 = base64.RawURLEncoding.Strict()
 
 const badSextet = 1 << 31
 
@@ -164,75 +183,3 @@ var sextets = func() (t [4][256]uint32) {
 	}
 	return t
 }()
-
-// header holds what matters of the JOSE header.
-type header struct {
-	rawAlg, rawTyp, rawKID string // as JSON, empty if absent
-	critical, nonce        bool
-
-	kid string // decoded, when check has passed
-}
-
-// parseHeader reads and checks the header. Keys in it or addresses of keys (jwk, x5c, jku, x5u) are never looked at.
-func parseHeader(segment string) (h header, err error) {
-	var buffer [usualHeader]byte
-	decoded, ok := decodeSegment(buffer[:0], segment)
-	if !ok {
-		return h, newError(ErrTokenMalformed, errBase64)
-	}
-	r := objectReader{scanner: scanner{src: string(decoded)}}
-	for r.next() {
-		h.set(&r)
-	}
-	if r.fault != nil {
-		return h, newError(ErrTokenMalformed, r.fault)
-	}
-	return h, h.check()
-}
-
-func (h *header) set(r *objectReader) {
-	switch r.name {
-	case "alg":
-		h.rawAlg = r.value
-	case "typ":
-		h.rawTyp = r.value
-	case "kid":
-		h.rawKID = r.value
-	case "crit", "b64":
-		h.critical = true
-	case "nonce":
-		h.nonce = true
-	}
-}
-
-func (h *header) check() error {
-	if alg, _ := stringValue(h.rawAlg); alg != algorithm { // RFC 8725 §3.1
-		return newError(ErrAlgorithm, errAlgorithm)
-	}
-	if h.critical { // RFC 7515 §4.1.11; b64 without crit is against RFC 7797 §6
-		return newError(ErrCritical, errCritical)
-	}
-	if typ, _ := stringValue(h.rawTyp); h.rawTyp != "" && !accessTokenType(typ) {
-		return newError(ErrTokenType, errType)
-	}
-	h.kid, _ = stringValue(h.rawKID)
-	if !validKID(h.kid) {
-		return newError(ErrKeyID, errKeyID)
-	}
-	return nil
-}
-
-// accessTokenType tells by typ whether a token can be an access token (RFC 8725 §3.11, RFC 9068 §4). Microsoft says JWT.
-// None of these has a letter that something beyond ASCII folds to.
-func accessTokenType(typ string) bool {
-	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "at+jwt") || strings.EqualFold(typ, "application/at+jwt")
-}
-
-func validKID(kid string) bool {
-	for i := range len(kid) {
-		if kid[i] <= ' ' || kid[i] > '~' {
-			return false
-		}
-	}
-	return kid != "" && len(kid) <= maxKID
-}

@@ -19,6 +19,7 @@ type Verifier struct {
 	audiences []string
 	leeway    time.Duration
 	keys      *keyResolver
+	headers   headerCache
 	cache     *tokenCache // nil: off
 	resource  *resource   // nil if not configured
 	trace     Trace
@@ -35,28 +36,31 @@ type Verifier struct {
 // Verify verifies a token and returns its principal. The error is an [*Error]. It asks the network only for keys, only of hosts
 // that the trusted tenant is configured with, and honours the end of ctx while it waits.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, error) {
-	p := new(verification)
-	if err := p.verify(ctx, v, raw); err != nil {
+	a, err := v.accept(ctx, raw)
+	if err != nil {
 		return nil, err
 	}
-	return &p.principal, nil
+	return &a.principal, nil
 }
 
-// verification is everything that one request needs of memory for its principal, in one piece.
-type verification struct {
-	check     check
+// accepted is all the memory that an accepted request needs for its principal, in one piece.
+type accepted struct {
 	principal Principal
 	context   principalContext
 	token     jwt.Token
 }
 
-func (p *verification) verify(ctx context.Context, v *Verifier, raw string) error {
-	p.check = check{v: v, raw: raw}
-	if err := p.check.verify(ctx, true); err != nil {
-		return err
+// accept verifies a token and makes its principal.
+func (v *Verifier) accept(ctx context.Context, raw string) (*accepted, error) {
+	c := newCheck(v, raw)
+	if err := c.verify(ctx, true); err != nil {
+		c.free()
+		return nil, err
 	}
-	p.check.principal(&p.principal)
-	return nil
+	a := new(accepted)
+	c.principal(&a.principal)
+	c.free()
+	return a, nil
 }
 
 // Authenticate finds the token of a request and verifies it. The error is an [*Error]; without a token it is [ErrTokenMissing],
@@ -79,11 +83,14 @@ func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 // [VerifyInfo.Unsigned].
 func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 	ctx := context.Background()
-	c := &check{v: v, raw: token.Raw}
-	if err := c.verify(ctx, false); err != nil {
+	c := newCheck(v, token.Raw)
+	err := c.verify(ctx, false)
+	key := c.key
+	c.free()
+	if err != nil {
 		return nil, err
 	}
-	return c.key.public, nil
+	return key.public, nil
 }
 
 // refuse completes a refusal with what this API's challenges say, and logs it. It changes a copy: a rule or a tenant source may

@@ -43,7 +43,7 @@ func (v *Verifier) Warm(ctx context.Context) error {
 			}
 			seen[request.name] = true
 			group.Go(func() error {
-				if _, err := v.keys.current(ctx, v.keys.handle(request.name), request); err != nil {
+				if _, err := v.keys.current(ctx, v.keys.now(), v.keys.handle(request.name), request); err != nil {
 					fault(fmt.Errorf("%s: %w", request.metadata, err))
 				}
 				return nil
