@@ -121,13 +121,28 @@ func (e *Error) setHeader(h http.Header) {
 	}
 }
 
+// plain reports whether clients see just what the sentinel says. Those answers were made when the program began.
+func (e *Error) plain() bool {
+	s := e.rule
+	return s != nil && e.Status == s.status && e.Code == s.code && e.Description == s.text &&
+		len(e.Scopes) == 0 && e.Claims == "" && e.metadata == ""
+}
+
 // challenge is the value of WWW-Authenticate (RFC 6750 §3), empty for answers that have none: an outage, an internal
 // fault, and a 403 that no other token of the same client would mend.
 func (e *Error) challenge() string {
+	if e.plain() {
+		return e.rule.challenge
+	}
+	return e.newChallenge()
+}
+
+func (e *Error) newChallenge() string {
 	if e.Code == "" && e.StatusCode() != http.StatusUnauthorized {
 		return ""
 	}
 	var b strings.Builder
+	b.Grow(256)
 	b.WriteString(`Bearer realm=""`) // as Microsoft's own services send it
 	attribute(&b, "error", e.Code)
 	if e.Code != "" {
@@ -158,23 +173,31 @@ func attribute(b *strings.Builder, name, value string) {
 	b.WriteByte('"')
 }
 
-// errorBody is the response body of a refusal. It implements [json.Marshaler] because Echo adds the text of an internal
+// errorBody is the response body of a refusal, in JSON. It implements [json.Marshaler] because Echo adds the text of an internal
 // error to a body that is a plain string when e.Debug is on.
-type errorBody struct {
-	Code        string `json:"error,omitempty"`
-	Description string `json:"message"`
-}
+type errorBody string
 
-// MarshalJSON writes the two fixed texts.
-func (b errorBody) MarshalJSON() ([]byte, error) {
-	type plain errorBody
-	return json.Marshal(plain(b))
-}
+// MarshalJSON is the body.
+func (b errorBody) MarshalJSON() ([]byte, error) { return []byte(b), nil }
 
 func (e *Error) body() errorBody {
+	if e.plain() {
+		return e.rule.body
+	}
+	return e.newBody()
+}
+
+func (e *Error) newBody() errorBody {
 	text := e.Description
 	if text == "" {
 		text = http.StatusText(e.StatusCode())
 	}
-	return errorBody{Code: e.Code, Description: text}
+	document, err := json.Marshal(struct {
+		Code        string `json:"error,omitempty"`
+		Description string `json:"message"`
+	}{e.Code, text})
+	if err != nil {
+		return "{}" // not reached: two strings
+	}
+	return errorBody(document)
 }

@@ -9,9 +9,11 @@ func parseToken(raw string) (*token, error) {
 	c := checks.Get().(*check)
 	defer checks.Put(c)
 	t, err := c.parser.parse(raw, &parsedHeaders)
-	if err == nil {
-		t.signature = bytes.Clone(t.signature)
-		parsedHeaders.remember(t)
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	own := t.keep()
+	own.signature = bytes.Clone(t.signature)
+	parsedHeaders.remember(own)
+	return own, nil
 }

@@ -41,7 +41,7 @@ func newCheck(v *Verifier, raw string) *check {
 
 // free gives a check back. One that a panic has ended is left to the garbage collector.
 func (c *check) free() {
-	c.findings = findings{}
+	c.findings, c.parser.token = findings{}, token{}
 	checks.Put(c)
 }
 
@@ -115,20 +115,18 @@ func (c *check) verify(ctx context.Context, signature bool) error {
 
 // decide asks the cache of verified tokens, else runs the pipeline and remembers.
 func (c *check) decide(ctx context.Context, signature bool) error {
-	caching := signature && c.v.cache != nil
-	if caching {
-		if entry := c.v.cache.find(c.raw); entry != nil {
-			return c.rerun(ctx, entry)
-		}
+	if !signature {
+		return c.run(ctx, pipeline, false)
 	}
-	if err := c.run(ctx, pipeline, signature); err != nil {
+	if entry := c.v.cache.find(c.raw); entry != nil {
+		return c.rerun(ctx, entry)
+	}
+	if err := c.run(ctx, pipeline, true); err != nil {
 		return err
 	}
-	c.token.signature = nil // it is in the parser's memory
+	c.token = c.token.keep()
 	c.v.headers.remember(c.token)
-	if caching {
-		c.v.cache.remember(c)
-	}
+	c.v.cache.remember(c)
 	return nil
 }
 

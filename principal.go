@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -76,7 +77,7 @@ func (c *claims) client() string {
 
 // lists copies the three lists into one fresh slice, each with no room to grow into the next.
 func (c *claims) lists() (scopes, roles, groups []string) {
-	all := make([]string, 0, countFields(c.scope)+c.roles.count()+c.groups.count())
+	all := make([]string, 0, strings.Count(c.scope, " ")+1+c.roles.count()+c.groups.count())
 	for rest := c.scope; ; {
 		var scope string
 		if scope, rest = nextField(rest); scope == "" {
@@ -119,16 +120,6 @@ func nextField(s string) (field, rest string) {
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-func countFields(s string) (n int) {
-	for {
-		var field string
-		if field, s = nextField(s); field == "" {
-			return n
-		}
-		n++
-	}
-}
 
 // HasScope reports whether scope was granted, compared exactly.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }

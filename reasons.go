@@ -16,6 +16,16 @@ type sentinel struct {
 	code   string
 	text   string  // the one sentence clients see
 	same   []error // golang-jwt's words for the same cause
+
+	challenge string // what an Error that says nothing more makes of them
+	body      errorBody
+}
+
+func newSentinel(reason Reason, status int, code, text string, same ...error) error {
+	s := &sentinel{reason: reason, status: status, code: code, text: text, same: same}
+	e := Error{Status: status, Code: code, Description: text}
+	s.challenge, s.body = e.newChallenge(), e.newBody()
+	return s
 }
 
 // Error is the reason; the sentence for clients is not for logs.
@@ -33,31 +43,31 @@ func (s *sentinel) is(target error) bool {
 func reasonOf(sentinelError error) Reason { return sentinelError.(*sentinel).reason }
 
 func invalidRequest(reason Reason, text string) error {
-	return &sentinel{reason, http.StatusBadRequest, CodeInvalidRequest, text, nil}
+	return newSentinel(reason, http.StatusBadRequest, CodeInvalidRequest, text)
 }
 
 func invalidToken(reason Reason, text string, same ...error) error {
-	return &sentinel{reason, http.StatusUnauthorized, CodeInvalidToken, text, same}
+	return newSentinel(reason, http.StatusUnauthorized, CodeInvalidToken, text, same...)
 }
 
 func forbidden(reason Reason, code, text string) error {
-	return &sentinel{reason, http.StatusForbidden, code, text, nil}
+	return newSentinel(reason, http.StatusForbidden, code, text)
 }
 
 func unavailable(reason Reason, text string) error {
-	return &sentinel{reason, http.StatusServiceUnavailable, "", text, nil}
+	return newSentinel(reason, http.StatusServiceUnavailable, "", text)
 }
 
 // The request carries no usable token.
 var (
 	// ErrTokenMissing: no bearer token in any configured place. 401 without an error code (RFC 6750 §3.1).
-	ErrTokenMissing error = &sentinel{"token_missing", http.StatusUnauthorized, "", "An access token is required.", nil}
+	ErrTokenMissing = newSentinel("token_missing", http.StatusUnauthorized, "", "An access token is required.")
 	// ErrRequestInvalid: two tokens, an empty one, or junk after it (RFC 6750 §2). 400.
 	ErrRequestInvalid = invalidRequest("request_invalid", "The request must carry exactly one well-formed bearer token.")
 	// ErrTokenTooLarge: the token is longer than 64 KiB. 400.
 	ErrTokenTooLarge = invalidRequest("token_too_large", "The access token is too large.")
 	// ErrNotAuthenticated: a guard ran on a request that no authentication went before. 401, and a fault of the set-up.
-	ErrNotAuthenticated error = &sentinel{"not_authenticated", http.StatusUnauthorized, "", "An access token is required.", nil}
+	ErrNotAuthenticated = newSentinel("not_authenticated", http.StatusUnauthorized, "", "An access token is required.")
 )
 
 // The token cannot be read, or is of a kind that is not accepted. All 401 invalid_token.
@@ -160,5 +170,5 @@ var (
 	// ErrGroupsUnavailable: the resolver of groups failed. 503.
 	ErrGroupsUnavailable = unavailable("groups_unavailable", "The groups of the caller cannot be determined at the moment.")
 	// ErrInternal: a hook of the application failed. 500 without a challenge.
-	ErrInternal error = &sentinel{"internal", http.StatusInternalServerError, "", "Internal Server Error", nil}
+	ErrInternal = newSentinel("internal", http.StatusInternalServerError, "", "Internal Server Error")
 )

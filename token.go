@@ -38,22 +38,24 @@ var (
 type token struct {
 	raw        string // as received
 	signed     string // what the signature covers: raw up to the second dot
-	signature  []byte // usually in the parser's memory; nil in a token that has been verified
+	signature  []byte // in the parser's memory; nil in a token that was kept
 	kid        string
 	graphNonce bool   // the header has a nonce: only tokens for Microsoft Graph do
 	payload    string // the decoded claims, valid JSON; the claims' strings are parts of it where they can be
 	claims     claims
 }
 
-// tokenParser is memory that taking tokens apart needs again and again. What it returns is good until it is used for the next.
+// tokenParser is memory that taking tokens apart needs again and again: a token that is refused must not cost more of it than
+// needs be.
 type tokenParser struct {
+	token     token
 	header    [usualHeader + overrun]byte
 	payload   [usualPayload + overrun]byte
 	signature [usualSignature + overrun]byte
 }
 
 // parse takes a token apart, the cheapest checks first. It knows nothing of tenants, keys or time. Headers in known need not be
-// read again.
+// read again. The token is good until the parser is used for the next; see keep.
 func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 	if len(raw) > maxToken {
 		return nil, newError(ErrTokenTooLarge, errTooLarge)
@@ -68,7 +70,8 @@ func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 			return nil, err
 		}
 	}
-	t := &token{
+	t := &p.token
+	*t = token{
 		raw:        raw,
 		signed:     raw[:len(raw)-len(parts.signature)-1],
 		kid:        header.kid,
@@ -86,6 +89,13 @@ func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// keep is a copy that does not need the parser.
+func (t *token) keep() *token {
+	own := *t
+	own.signature = nil
+	return &own
 }
 
 type segments struct{ header, payload, signature string }

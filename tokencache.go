@@ -19,7 +19,8 @@ type TokenCacheOptions struct {
 
 const standardTokenCache = 64 << 20
 
-// tokenCache holds tokens that have been verified, by the whole token. Nothing else enters, so that a stranger cannot fill it.
+// tokenCache holds tokens that have been verified, by the whole token. Nothing else enters, so that a stranger cannot fill it. A nil
+// one holds nothing.
 type tokenCache struct {
 	tokens *otter.Cache[string, *cachedToken]
 }
@@ -52,6 +53,9 @@ func newTokenCache(o TokenCacheOptions) *tokenCache {
 }
 
 func (t *tokenCache) find(raw string) *cachedToken {
+	if t == nil {
+		return nil
+	}
 	e, _ := t.tokens.GetIfPresent(raw)
 	return e
 }
@@ -59,6 +63,9 @@ func (t *tokenCache) find(raw string) *cachedToken {
 // remember keeps a token that was verified for the first time. Until now it belongs to this request alone, so it may still be
 // changed: its text is cloned, because what the request read it from may be much larger.
 func (t *tokenCache) remember(c *check) {
+	if t == nil {
+		return
+	}
 	c.token.raw = strings.Clone(c.raw)
 	c.token.signed = c.token.raw[:len(c.token.signed)]
 	t.put(c)
