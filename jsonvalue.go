@@ -129,6 +129,9 @@ func dateValue(raw string) numericDate {
 	if raw[0]-'0' > 9 {
 		return invalid
 	}
+	if seconds, ok := plainSeconds(raw); ok {
+		return numericDate{unix: seconds, set: true}
+	}
 	whole, fraction, exponent := splitNumber(raw)
 	seconds := int64(0)
 	for i := range len(whole) + exponent { // the digits left of the point, once the exponent has moved it
@@ -146,6 +149,21 @@ func dateValue(raw string) numericDate {
 		}
 	}
 	return numericDate{unix: seconds, set: true}
+}
+
+// plainSeconds is a time as everybody writes it, in ten digits, up to the year 2286.
+func plainSeconds(raw string) (seconds int64, ok bool) {
+	if len(raw) != 10 {
+		return 0, false
+	}
+	for i := range len(raw) {
+		digit := raw[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		seconds = seconds*10 + int64(digit)
+	}
+	return seconds, true
 }
 
 // splitNumber takes a JSON number apart. The exponent stops at the size of a token, beyond which it makes no difference.

@@ -154,10 +154,10 @@ func decodeSegment(buffer []byte, segment string) (decoded []byte, ok bool) {
 	size := base64.RawURLEncoding.DecodedLen(len(segment))
 	decoded = slices.Grow(buffer, size+overrun)[:len(buffer)+size]
 	bad := uint32(0)
-	s, d := segment, decoded[len(buffer):len(decoded)+overrun]
+	s, d, t := segment, decoded[len(buffer):len(decoded)+overrun], &sextets
 	for len(s) >= 8 && len(d) >= 8 {
-		high := sextets[0][s[0]] | sextets[1][s[1]] | sextets[2][s[2]] | sextets[3][s[3]]
-		low := sextets[0][s[4]] | sextets[1][s[5]] | sextets[2][s[6]] | sextets[3][s[7]]
+		high := t[0][s[0]] | t[1][s[1]] | t[2][s[2]] | t[3][s[3]]
+		low := t[0][s[4]] | t[1][s[5]] | t[2][s[6]] | t[3][s[7]]
 		bad |= high | low
 		binary.BigEndian.PutUint64(d, uint64(high)<<40|uint64(low)<<16)
 		s, d = s[8:], d[6:]
@@ -165,7 +165,7 @@ func decodeSegment(buffer []byte, segment string) (decoded []byte, ok bool) {
 	// What is left is as if zeros followed, which stand for the bits that must be zero.
 	rest := uint64(0)
 	for i := range len(s) {
-		sextet := sextets[3][s[i]]
+		sextet := t[3][s[i]]
 		bad |= sextet
 		rest |= uint64(sextet) << (58 - 6*i)
 	}
