@@ -128,7 +128,7 @@ func TestHeadlessDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, claimsOf(t, ok(t, poll(first))["access_token"].(string)), map[string]any{"scp": "Jobs.Run"})
-	refusal{400, "authorization_declined", 70020}.check(t, poll(second))
+	refusal{400, "authorization_declined", 65004}.check(t, poll(second))
 	for _, err := range []error{idp.ApproveDeviceCode(first["user_code"].(string), jo), idp.DeclineDeviceCode("x")} {
 		if err == nil || !strings.Contains(err.Error(), "no device waits") {
 			t.Errorf("got=%v", err)

@@ -95,7 +95,7 @@ func (x *exchange) authRequest(params url.Values) (*authRequest, *refusal) {
 			"Make sure the redirect URI sent in the request matches one added to your application.", req.redirectURI, req.app.ID).
 			inB2C(90006, "The redirect URI '%s' provided in the request is not registered for the client id '%s'.", req.redirectURI, req.app.ID).
 			advise("Add it to redirectURIs.web, .spa or .native of the application.")
-	case req.mode == "form_post" && !strings.HasPrefix(strings.ToLower(req.redirectURI), "http"): // nothing else can be posted to
+	case req.mode == "form_post" && !isWeb(req.redirectURI): // nothing else can be posted to
 		return req, refuse("invalid_request", 70007, "'form_post' is not a supported value of 'response_mode' for this redirect URI.").
 			inB2C(90007, "The response mode 'form_post' is not supported for this redirect URI.")
 	}
@@ -109,11 +109,11 @@ func (x *exchange) denied(req *authRequest, r *refusal) answer {
 }
 
 func (x *exchange) denial(req *authRequest, r *refusal) *authorizeResponse {
-	resp := &authorizeResponse{redirectURI: req.redirectURI, mode: req.mode}
-	resp.add("error", r.kind)
-	resp.add("error_description", x.tell(r).description)
+	resp, t := &authorizeResponse{redirectURI: req.redirectURI, mode: req.mode}, x.tell(r)
+	resp.add("error", t.kind)
+	resp.add("error_description", t.description)
 	if !x.b2c() {
-		resp.add("error_uri", x.rt.base()+"/error?code="+x.tell(r).code[len("AADSTS"):])
+		resp.add("error_uri", x.rt.base()+"/error?code="+t.code[len("AADSTS"):])
 	}
 	resp.add("error_subcode", r.suberror)
 	resp.add("state", req.state)
@@ -257,14 +257,17 @@ func (x *exchange) checkImplicit(req *authRequest, _ url.Values) *refusal {
 	return nil
 }
 
-// checkChallenge is RFC 7636 §4.3. A method that is missing is plain.
-func (x *exchange) checkChallenge(req *authRequest, _ url.Values) *refusal {
+// checkChallenge is RFC 7636 §4.3. A method that is missing is plain; a challenge that is missing while there is a method was taken
+// away.
+func (x *exchange) checkChallenge(req *authRequest, params url.Values) *refusal {
 	if req.method == "" {
 		req.method = "plain"
 	}
 	switch {
 	case req.app.Lenient.NoPKCE:
-	case req.challenge == "" && x.b2c() && req.platform == spaPlatform:
+	case req.challenge == "" && params.Get("code_challenge_method") != "":
+		return refuse("invalid_request", 50147, "The size of the code challenge parameter is not valid.").inB2C(90182, "The supplied code_challenge is invalid.")
+	case req.challenge == "" && req.wants.code && req.platform == spaPlatform:
 		return refuse("invalid_request", 9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.").
 			inB2C(99059, "The supplied request must present a code_challenge.")
 	case req.challenge == "":

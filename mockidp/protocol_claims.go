@@ -29,6 +29,7 @@ func parseClaims(text string) (claimsRequest, *refusal) {
 	c.acrs, c.capabilities = claimValues(request.AccessToken["acrs"]), claimValues(request.AccessToken["xms_cc"])
 	c.idACRs = claimValues(request.IDToken["acrs"])
 	c.idToken = slices.Sorted(maps.Keys(request.IDToken))
+	c.idToken = c.idToken[:min(len(c.idToken), maxClaims)]
 	return c, nil
 }
 
@@ -47,17 +48,26 @@ func claimValues(raw json.RawMessage) []string {
 	if wanted.Values != nil && json.Unmarshal(wanted.Values, &more) == nil {
 		many = append(many, more...)
 	}
-	return many[:min(len(many), 20)] // they go into every token
+	return many[:min(len(many), maxClaims)]
 }
+
+// maxClaims bounds the values, which go into every token, and the names, however often a refresh token is exchanged for the next.
+const maxClaims = 20
 
 // and adds what a later request asks for.
 func (c claimsRequest) and(later claimsRequest) claimsRequest {
 	return claimsRequest{
-		acrs:         union(c.acrs, later.acrs),
-		capabilities: union(c.capabilities, later.capabilities),
-		idToken:      union(c.idToken, later.idToken),
-		idACRs:       union(c.idACRs, later.idACRs),
+		acrs:         latest(c.acrs, later.acrs),
+		capabilities: latest(c.capabilities, later.capabilities),
+		idToken:      latest(c.idToken, later.idToken),
+		idACRs:       latest(c.idACRs, later.idACRs),
 	}
+}
+
+// latest are the values of both, of which the earliest go when they are too many.
+func latest(a, b []string) []string {
+	all := union(a, b)
+	return all[max(0, len(all)-maxClaims):]
 }
 
 func union(a, b []string) []string {

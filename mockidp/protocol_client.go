@@ -56,7 +56,11 @@ func (x *exchange) findClient(id string) (*application, *refusal) {
 	if app == nil {
 		return nil, unknownClient(id, x.tenantName())
 	}
-	if x.rt.shared && !app.MultiTenant && !(app.PersonalAccounts && x.rt.pathTenant != "organizations") {
+	wrongPlace := x.rt.shared && !app.MultiTenant && !(app.PersonalAccounts && x.rt.pathTenant != "organizations")
+	if wrongPlace && x.rt.endpoint == DeviceCodeEndpoint {
+		return nil, noTenant()
+	}
+	if wrongPlace {
 		return nil, refuse("invalid_request", 50194, "Application '%s'(%s) is not configured as a multi-tenant application. Usage of the /common endpoint is not supported "+
 			"for such apps created after '10/15/2018'. Use a tenant-specific endpoint or configure the application to be multi-tenant.", app.ID, app.displayName())
 	}

@@ -148,7 +148,7 @@ func (x *exchange) newCode(f *flow, user account, policy string) string {
 	c := &code{
 		given: given{client: req.app.ID, account: user.key(), signed: f.signed, policy: policy, platform: req.platform, v1: x.rt.v1, scope: req.scope,
 			resource: req.resource, claims: req.claims, nonce: req.nonce},
-		redirectURI: req.redirectURI, challenge: req.challenge, method: req.method,
+		authority: x.rt.authority(), redirectURI: req.redirectURI, challenge: req.challenge, method: req.method,
 	}
 	value := newSecret("1.A")
 	x.srv.sessions.do(func() { x.srv.sessions.codes.put(value, c, x.srv.now().Add(codeLife)) })

@@ -185,8 +185,20 @@ func (x *exchange) declineDevice(f *flow) answer {
 	return pageAnswer(http.StatusOK, messagePage{pagePlace: x.place(nil), Heading: "Cancelled", Text: "The device was not signed in. You can close this window."})
 }
 
+// expiredDevice has another name at v1.
+func expiredDevice(v1 bool) *refusal {
+	kind := "expired_token"
+	if v1 {
+		kind = "code_expired"
+	}
+	return refuse(kind, 70020, "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
+}
+
 // redeemDeviceCode answers the polls of a device (RFC 8628 §3.4).
 func (x *exchange) redeemDeviceCode(c *caller) (*issue, *refusal) {
+	if x.b2c() {
+		return nil, refuse("unsupported_grant_type", 70003, "").inB2C(90086, "The supplied grant_type [%s] is not supported.", x.form.Get("grant_type"))
+	}
 	value := x.form.Get("device_code")
 	if value == "" {
 		value = x.form.Get("code") // v1's name
@@ -210,14 +222,12 @@ func (x *exchange) redeemDeviceCode(c *caller) (*issue, *refusal) {
 		}
 	})
 	switch {
-	case x.b2c():
-		return nil, refuse("unsupported_grant_type", 70003, "").inB2C(90086, "The supplied grant_type [%s] is not supported.", x.form.Get("grant_type"))
 	case !ok || d.code != value || d.client != c.ID || d.state == deviceUsed:
 		return nil, refuse("bad_verification_code", 70018, "Invalid verification code due to the user typing in a wrong user code for the device code flow, or the code was used already.")
 	case d.state == deviceDeclined:
-		return nil, refuse("authorization_declined", 70020, "The user declined the authorization request.")
+		return nil, refuse("authorization_declined", 65004, "User declined to consent to access the app.")
 	case ended:
-		return nil, refuse("expired_token", 70019, "Verification code expired. Have the user retry the sign-in.")
+		return nil, expiredDevice(x.rt.v1)
 	case d.state == devicePending:
 		return nil, refuse("authorization_pending", 70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
 	}

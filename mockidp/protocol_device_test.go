@@ -54,11 +54,11 @@ func TestDeviceCode(t *testing.T) {
 		} else {
 			p.post("loginfmt", jo).post("decision", "decline").sees(200, "Cancelled")
 		}
-		refusal{400, "authorization_declined", 70020}.check(t, send(t, c, contosoToken, poll))
+		refusal{400, "authorization_declined", 65004}.check(t, send(t, c, contosoToken, poll))
 	}
 	_, poll = ask()
 	now = now.Add(15 * time.Minute)
-	refusal{400, "expired_token", 70019}.check(t, send(t, c, contosoToken, poll))
+	refusal{400, "expired_token", 70020}.check(t, send(t, c, contosoToken, poll))
 
 	for name, row := range map[string]struct {
 		with []string

@@ -14,6 +14,7 @@ type refusal struct {
 	text     string
 	b2c      int    // AADB2C…; zero: the closest general one
 	b2cText  string // empty: text
+	b2cKind  string // empty: kind
 	suberror string
 	claims   string // the claims a client has to ask for
 	hint     string // for the error page: how to put it right on this server
@@ -34,6 +35,12 @@ func (r *refusal) inB2C(number int, format string, args ...any) *refusal {
 	return r
 }
 
+// notPermitted gives the refusal B2C's words for an API that the application has no permission for.
+func (r *refusal) notPermitted() *refusal {
+	r.b2cKind = "invalid_request"
+	return r.inB2C(90205, "This application does not have sufficient permissions against this web resource to perform the operation.")
+}
+
 func (r *refusal) sub(suberror string) *refusal {
 	r.suberror = suberror
 	return r
@@ -49,6 +56,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("%s: AADSTS%d: %s", r.kind
 
 // told is a refusal as one answer says it.
 type told struct {
+	kind               string // the error member
 	code, sentence     string // AADSTS70008 and the text
 	description        string // all of it
 	trace, correlation string
@@ -57,11 +65,14 @@ type told struct {
 
 // tell puts the refusal into the words of the tenant's service.
 func (x *exchange) tell(r *refusal) told {
-	t := told{trace: newGUID(), correlation: x.correlation, timestamp: x.srv.now().UTC().Format("2006-01-02 15:04:05Z")}
+	t := told{kind: r.kind, trace: newGUID(), correlation: x.correlation, timestamp: x.srv.now().UTC().Format("2006-01-02 15:04:05Z")}
 	if x.b2c() {
 		number, text := r.b2c, r.b2cText
 		if number == 0 {
 			number, text = 90046, r.text
+		}
+		if r.b2cKind != "" {
+			t.kind = r.b2cKind
 		}
 		t.code, t.sentence = fmt.Sprintf("AADB2C%d", number), text
 		t.description = t.code + ": " + text + "\r\nCorrelation ID: " + t.correlation + "\r\nTimestamp: " + t.timestamp + "\r\n"
@@ -75,7 +86,7 @@ func (x *exchange) tell(r *refusal) told {
 // refused is the JSON answer.
 func (x *exchange) refused(r *refusal) answer {
 	t := x.tell(r)
-	body := object{{"error", r.kind}, {"error_description", t.description}}
+	body := object{{"error", t.kind}, {"error_description", t.description}}
 	if !x.b2c() {
 		body = append(body, object{
 			{"error_codes", []int{r.number}},
@@ -151,6 +162,10 @@ func unknownTenant(name string) *refusal {
 		"Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", name)
 }
 
+func noTenant() *refusal {
+	return refuse("invalid_request", 50059, "No tenant-identifying information found in either the request or implied by any provided credentials.")
+}
+
 func unknownClient(id, tenant string) *refusal {
 	return refuse("unauthorized_client", 700016, "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not "+
 		"been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the "+
@@ -166,5 +181,5 @@ func malformedClient(id string) *refusal {
 func consentMissing(kind string, app *application, missing []string) *refusal {
 	r := refuse(kind, 65001, "The user or administrator has not consented to use the application with ID '%s' named '%s' to: %s. Send an interactive authorization "+
 		"request for this user and resource.", app.ID, app.displayName(), strings.Join(missing, ", "))
-	return r.inB2C(90205, "This application does not have sufficient permissions against this web resource to perform the operation.").sub("consent_required")
+	return r.notPermitted().sub("consent_required")
 }

@@ -17,7 +17,7 @@ func (x *exchange) clientCredentials(c *caller) (*issue, *refusal) {
 	}
 	t := x.rt.tenant
 	if t == nil { // at common there is no tenant to be an application of
-		return nil, refuse("invalid_request", 50059, "No tenant-identifying information found in either the request or implied by any provided credentials.")
+		return nil, noTenant()
 	}
 	resource, r := x.wholeResource(c, t)
 	if r != nil {
@@ -31,12 +31,8 @@ func (x *exchange) clientCredentials(c *caller) (*issue, *refusal) {
 	if t.Kind == B2C && !listed && api.ID != c.ID {
 		return nil, consentMissing("unauthorized_client", c.application, []string{resource})
 	}
-	roles := permission.Roles
-	if api.ID == c.ID && len(roles) == 0 && t.Kind != B2C {
-		roles = nil
-	}
 	return &issue{grant: grant{srv: x.srv, tenant: t, origin: x.rt.issuerBase(), policy: x.policyName(), client: c.application, proof: c.proof,
-		asked: &asked{api: api, resource: resource, all: true}, granted: roles, v1: x.rt.v1}}, nil
+		asked: &asked{api: api, resource: resource, all: true}, granted: permission.Roles, v1: x.rt.v1}}, nil
 }
 
 // wholeResource is the one resource of a client credentials request. MSAL Go adds OpenID Connect's scopes to it.

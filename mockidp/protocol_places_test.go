@@ -85,7 +85,7 @@ func TestB2CRefused(t *testing.T) {
 		"grant type":       {with: []string{"grant_type", "magic"}, status: 400, error: "unsupported_grant_type", number: 90086},
 		"no grant type":    {with: []string{"grant_type", ""}, status: 400, error: "invalid_request", number: 90083},
 		"unknown scope":    {with: []string{"scope", "api://" + mockidp.API + "/x"}, status: 400, error: "invalid_scope", number: 90117},
-		"not permitted":    {with: []string{"scope", "api://" + mockidp.API + "/Jobs.Run"}, status: 400, error: "invalid_grant", number: 90205},
+		"not permitted":    {with: []string{"scope", "api://" + mockidp.API + "/Jobs.Run"}, status: 400, error: "invalid_request", number: 90205},
 		"unqualified":      {with: []string{"scope", "User.Read"}, status: 400, error: "invalid_scope", number: 90117},
 		"two resources":    {with: []string{"scope", apiScope + " api://" + mockidp.MiddleTier + "/access_as_user"}, status: 400, error: "invalid_request", number: 90146},
 		"no such resource": {with: []string{"scope", "https://graph.microsoft.com/User.Read"}, status: 400, error: "invalid_resource", number: 90117},
@@ -137,7 +137,7 @@ func TestB2CRefused(t *testing.T) {
 	// Application permissions are in scp; a password works on any policy.
 	body := ok(t, send(t, c, token, daemonRequest()))
 	want(t, claimsOf(t, body["access_token"].(string)), map[string]any{"scp": "Jobs.Run.All", "sub": mockidp.ServicePrincipal})
-	b2cRefused(t, send(t, c, token, daemonRequest("scope", mockidp.MiddleTier+"/.default")), 400, "unauthorized_client", 90205)
+	b2cRefused(t, send(t, c, token, daemonRequest("scope", mockidp.MiddleTier+"/.default")), 400, "invalid_request", 90205)
 	password := form("grant_type", "password", "client_id", mockidp.Client, "username", pat, "password", mockidp.Password, "scope", scope)
 	ok(t, send(t, c, token, password))
 	b2cRefused(t, send(t, c, token, but(password, "password", "x")), 400, "invalid_grant", 90225)

@@ -78,19 +78,26 @@ func (a *application) redirect(uri string) (platform, bool) {
 	return nativePlatform, true
 }
 
+// isWeb tells http and https from the schemes of installed applications.
+func isWeb(uri string) bool {
+	scheme, _, _ := strings.Cut(strings.ToLower(uri), ":")
+	return scheme == "http" || scheme == "https"
+}
+
 // isPlainHTTP is what may be redirected to but not registered.
 func isPlainHTTP(uri string) bool {
 	u, err := url.Parse(uri)
 	return err == nil && u.Scheme == "http" && u.Host != "" && !strings.Contains(uri, "#") && u.User == nil && !strings.ContainsFunc(uri, isBlank)
 }
 
-// sameURI compares scheme and host without case and the rest exactly; an empty path is the root.
+// sameURI compares scheme and host without case and the rest exactly; an empty path is the root. Letters that only fold to ASCII, as
+// the long s does, are others: they have another length.
 func sameURI(registered, uri string) bool {
 	if registered == uri {
 		return true
 	}
 	a, b, ok := parsePair(registered, uri)
-	return ok && strings.EqualFold(a.Host, b.Host) && sameRest(a, b)
+	return ok && len(a.Host) == len(b.Host) && strings.EqualFold(a.Host, b.Host) && sameRest(a, b)
 }
 
 // sameLoopback leaves out the port of http on loopback (RFC 8252 §7.3).

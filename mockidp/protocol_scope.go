@@ -10,6 +10,7 @@ var oidcScopes = []string{"openid", "profile", "email", "offline_access"}
 
 // asked is a scope parameter, understood: OpenID Connect's own scopes and those of at most one API.
 type asked struct {
+	scope    string   // the parameter
 	oidc     []string // as requested, in lower case
 	api      *application
 	resource string   // the API as the client wrote it
@@ -23,7 +24,7 @@ func (a *asked) has(oidc string) bool { return slices.Contains(a.oidc, oidc) }
 // understand reads a scope parameter for a tenant and a client. Where several is set more resources than one are allowed, of which
 // the first counts: that is for the authorize endpoint, where consent to the others may be asked for in passing.
 func (x *exchange) understand(t *tenant, app *application, scope string, several bool) (*asked, *refusal) {
-	a := &asked{}
+	a := &asked{scope: scope}
 	for _, word := range strings.Fields(scope) {
 		if lower := strings.ToLower(word); slices.Contains(oidcScopes, lower) {
 			a.oidc = append(a.oidc, lower)
@@ -58,7 +59,7 @@ func (x *exchange) addScope(a *asked, t *tenant, resource, name, word string, se
 	case a.api != nil && a.api.ID != api.ID && several:
 		return nil
 	case a.api != nil && a.api.ID != api.ID:
-		return refuse("invalid_request", 28000, "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", word).
+		return refuse("invalid_request", 28000, "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", a.scope).
 			inB2C(90146, "The scope '%s' provided in request specifies more than one resource for an access token, which is not supported.", word)
 	case a.api == nil:
 		a.api, a.resource = api, resource
@@ -126,8 +127,7 @@ func (x *exchange) grantedScopes(user account, app *application, a *asked) (gran
 	case a.all && !app.Lenient.UnknownScopes:
 		return nil, nil, refuse("invalid_resource", 650057, "Invalid resource. The client has requested access to a resource which is not listed in the requested permissions in "+
 			"the client's application registration. Client app ID: %s(%s). Resource value from request: %s. Resource app ID: %s.", app.ID, app.displayName(), a.resource, a.api.ID).
-			inB2C(90205, "This application does not have sufficient permissions against this web resource to perform the operation.").
-			advise("List the API in the permissions of the client.")
+			notPermitted().advise("List the API in the permissions of the client.")
 	}
 	if own || a.api.isGraph() || app.Lenient.UnknownScopes {
 		return granted, nil, nil

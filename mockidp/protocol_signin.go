@@ -23,7 +23,7 @@ func (x *exchange) withCookie(a answer, id string) answer {
 	if x.r.TLS == nil { // browsers keep neither without TLS
 		c.Secure, c.SameSite = false, http.SameSiteLaxMode
 	}
-	a.header.Add("Set-Cookie", c.String())
+	a.header.Set("Set-Cookie", c.String()) // there is no other
 	return a
 }
 
@@ -209,7 +209,7 @@ func (x *exchange) signInPosted(f *flow) answer {
 		return x.showSignIn(f, http.StatusOK, login, "")
 	}
 	x.signIn(f, *user)
-	return x.proceed(f)
+	return x.withCookie(x.proceed(f), f.browser)
 }
 
 // authenticate finds the user. Neither a user nor a problem means that the page has to ask for the password.
@@ -236,16 +236,22 @@ func (x *exchange) authenticate(f *flow, login, password string) (user *account,
 	return &a, ""
 }
 
-// signIn puts the account into the browser's session, first in line.
+// signIn puts the account into the browser's session, first in line. Who has just shown who they are gets a new ID: somebody else may
+// have planted the old one. Pages that are open in other tabs are out of date then.
 func (x *exchange) signIn(f *flow, a account) {
 	k := a.key()
 	f.account = &k
+	planted := f.browser
 	if f.signed.sid == "" {
 		f.signed = signedIn{accountKey: k, sid: newGUID(), when: x.srv.now()}
+		f.browser = newSecret("")
 	}
 	s := &x.srv.sessions
 	s.do(func() {
-		old, _ := s.browsers.live(f.browser, x.srv.now())
+		old, _ := s.browsers.live(planted, x.srv.now())
+		if planted != f.browser {
+			s.browsers.remove(planted)
+		}
 		next := &browser{accounts: []signedIn{f.signed}}
 		if old != nil {
 			for _, other := range old.accounts {

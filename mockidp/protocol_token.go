@@ -187,14 +187,17 @@ func (x *exchange) checkCode(c *caller, found *code, ended bool) *refusal {
 	switch {
 	case x.b2c() && !strings.EqualFold(found.policy, x.rt.policy):
 		return otherPolicy(found.policy, x.rt.policy)
-	case x.rt.tenant != nil && found.account.tenant != x.rt.tenant.ID:
-		return refuse("invalid_grant", 700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
+	case found.authority != x.rt.authority():
+		return refuse("invalid_grant", 700005, "Provided Authorization Code is intended to use against other tenant, thus rejected. OAuth2 Authorization Code must be redeemed against "+
+			"same tenant it was acquired for (/common or /{tenant-ID} as appropriate).").inB2C(90088, "The provided grant has not been issued for this endpoint.")
 	case found.used && !c.Lenient.ReusableCodes:
 		return codeUsed()
 	case ended:
 		return expiredGrant()
+	case x.form.Get("redirect_uri") == "":
+		return missingParameter("redirect_uri")
 	case !sameText(found.redirectURI, x.form.Get("redirect_uri")):
-		return refuse("invalid_grant", 500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.",
+		return refuse("invalid_client", 500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.",
 			x.form.Get("redirect_uri"), found.redirectURI).inB2C(90080, "The redirect URI does not match the one of the authorization request.")
 	}
 	if r := x.crossOrigin(c.application, found.platform); r != nil {
@@ -204,6 +207,17 @@ func (x *exchange) checkCode(c *caller, found *code, ended bool) *refusal {
 		return r
 	}
 	return checkVerifier(c.application, found, x.form.Get("code_verifier"))
+}
+
+// authority is the tenant that an address names, whatever it calls it, or all of them: a code is redeemed where it was issued.
+func (rt *route) authority() string {
+	switch {
+	case rt.tenant != nil:
+		return rt.tenant.Kind.String() + " " + rt.tenant.ID
+	case personalOnly(rt):
+		return PersonalAccounts
+	}
+	return rt.pathTenant
 }
 
 func otherPolicy(issued, asked string) *refusal {
@@ -224,8 +238,6 @@ func checkVerifier(app *application, found *code, verifier string) *refusal {
 	switch {
 	case app.Lenient.NoPKCE:
 		return nil
-	case found.challenge == "" && found.platform == spaPlatform:
-		return refuse("invalid_request", 9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.")
 	case found.challenge == "" && verifier == "":
 		return nil
 	case verifier == "":

@@ -49,8 +49,8 @@ func TestCodeRefused(t *testing.T) {
 		"wrong verifier":           {request: challenged, with: []string{"code_verifier", verifier + "x"}, want: refusal{400, "invalid_grant", 501481}},
 		"missing verifier":         {request: challenged, want: refusal{400, "invalid_grant", 50148}},
 		"verifier, no challenge":   {with: []string{"code_verifier", verifier}, want: refusal{400, "invalid_grant", 501481}},
-		"other redirect URI":       {with: []string{"redirect_uri", "http://localhost:8080/callback"}, want: refusal{400, "invalid_grant", 500112}},
-		"missing redirect URI":     {with: []string{"redirect_uri", ""}, want: refusal{400, "invalid_grant", 500112}},
+		"other redirect URI":       {with: []string{"redirect_uri", "http://localhost:8080/callback"}, want: refusal{401, "invalid_client", 500112}},
+		"missing redirect URI":     {with: []string{"redirect_uri", ""}, want: refusal{400, "invalid_request", 900144}},
 		"wrong secret":             {with: []string{"client_secret", "x"}, want: refusal{401, "invalid_client", 7000215}},
 		"no secret":                {with: []string{"client_secret", ""}, want: refusal{401, "invalid_client", 7000218}},
 		"unknown code":             {with: []string{"code", "x"}, want: refusal{400, "invalid_grant", 70000}},
@@ -62,7 +62,7 @@ func TestCodeRefused(t *testing.T) {
 		"no grant type":            {with: []string{"grant_type", ""}, want: refusal{400, "invalid_request", 900144}},
 		"unknown grant type":       {with: []string{"grant_type", "magic"}, want: refusal{400, "unsupported_grant_type", 70003}},
 		"other tenant":             {at: login + mockidp.Fabrikam + "/oauth2/v2.0/token", want: refusal{400, "invalid_grant", 700005}},
-		"common":                   {at: login + "common/oauth2/v2.0/token"},
+		"common":                   {at: login + "common/oauth2/v2.0/token", want: refusal{400, "invalid_grant", 700005}},
 		"domain":                   {at: login + "Contoso.onmicrosoft.com/oauth2/v2.0/token"},
 		"unknown tenant":           {at: login + "nobody.example/oauth2/v2.0/token", want: refusal{400, "invalid_request", 90002}},
 		"from a browser":           {headers: []string{"Origin", "https://web.contoso.example"}, want: refusal{400, "invalid_request", 9002326}},
@@ -158,7 +158,13 @@ func TestSinglePageApplication(t *testing.T) {
 		t.Errorf("an origin that is not registered may read: %q", got)
 	}
 	refusal{400, "invalid_request", 9002327}.check(t, redeem(nil, nil))
-	refusal{400, "invalid_request", 9002325}.check(t, redeem([]string{"code_challenge", "", "code_challenge_method", ""}, []string{"code_verifier", ""}, spaOrigin...))
+	for _, request := range [][]string{{"prompt", "none", "code_challenge", "", "code_challenge_method", ""}, {"prompt", "none", "code_challenge", ""}, {"prompt", "none"}} {
+		_, v := newPerson(t, idp).open(authorizeURL(contosoBase, spaRequest(request...))).sent()
+		wanted := map[int]string{6: "AADSTS9002325: ", 4: "AADSTS50147: ", 2: "AADSTS50058: "}[len(request)]
+		if !strings.HasPrefix(v.Get("error_description"), wanted) {
+			t.Errorf("%v: got=%v, want=%s", request, v, wanted)
+		}
+	}
 
 	refresh := form("grant_type", "refresh_token", "client_id", mockidp.Client, "refresh_token", body["refresh_token"].(string), "scope", apiScope)
 	refusal{400, "invalid_request", 9002327}.check(t, send(t, c, contosoToken, refresh))

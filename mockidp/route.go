@@ -54,6 +54,10 @@ func (s *Server) routeHost(r *http.Request) route {
 		scheme = "http"
 	}
 	rt.origin = scheme + "://" + rt.host
+	if origin, ok := parseOrigin(rt.origin); !ok || origin != rt.origin { // net/http lets "localhost:80/x" through
+		rt.known = false
+		return rt
+	}
 	// Microsoft's hosts and custom domains may carry the default port, or the one that a started server listens on.
 	bare, port := rt.host, ""
 	if h, p, err := net.SplitHostPort(rt.host); err == nil {

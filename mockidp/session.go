@@ -76,6 +76,7 @@ type given struct {
 // code is an authorization code.
 type code struct {
 	given
+	authority         string // where it was issued, as route.authority tells
 	redirectURI       string
 	challenge, method string
 	used              bool

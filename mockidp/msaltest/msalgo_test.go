@@ -182,7 +182,7 @@ func TestGoDeviceCode(t *testing.T) {
 		}, ""},
 		{"declined", func(t *testing.T, w *world, _, userCode string) {
 			worked(t, "DeclineDeviceCode", w.DeclineDeviceCode(userCode))
-		}, "AADSTS70020"},
+		}, "AADSTS65004"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

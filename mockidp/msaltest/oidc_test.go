@@ -149,7 +149,7 @@ func TestOIDCRefusals(t *testing.T) {
 	other = *rp
 	other.RedirectURL = "https://localhost:8080/callback"
 	_, err = other.Exchange(ctx, code())
-	refusedBy(t, "another redirect URI", err, http.StatusBadRequest, "invalid_grant", "AADSTS500112")
+	refusedBy(t, "another redirect URI", err, http.StatusUnauthorized, "invalid_client", "AADSTS500112")
 	_, err = rp.Exchange(ctx, "made-up")
 	refusedBy(t, "a made-up code", err, http.StatusBadRequest, "invalid_grant", "AADSTS70000")
 
