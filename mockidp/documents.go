@@ -55,10 +55,30 @@ func (s *Server) keysOf(rt route) *KeySet {
 		return s.CloudKeys(rt.cloud.cloud)
 	}
 	handle := &TenantHandle{srv: s, t: rt.tenant}
-	if rt.appID != "" {
+	if rt.appID != "" && s.mayHaveKeys(rt.tenant, rt.appID) {
 		return handle.AppKeys(rt.appID)
 	}
 	return handle.Keys()
+}
+
+// maxStrangeSets bounds the key sets of applications that are not registered: tokens made by hand need no registration, but each
+// set costs a key, and whoever asks makes up the ID.
+const maxStrangeSets = 16
+
+// mayHaveKeys tells whether an application has keys of its own. One that comes too late has its tenant's.
+func (s *Server) mayHaveKeys(t *tenant, app string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	strange := 0
+	for id := range s.sets {
+		if id.app == app && id.kind == t.Kind && id.tenant == t.ID {
+			return true
+		}
+		if id.app != "" {
+			strange++
+		}
+	}
+	return strange < maxStrangeSets || t.apps[app] != nil
 }
 
 // base is the origin that the documents put into issuers and addresses: the canonical one of a cloud, the client's own elsewhere.

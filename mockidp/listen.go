@@ -150,7 +150,8 @@ func serve(s *Server, socket net.Listener, log func(Answered)) *listener {
 		Handler:           l,
 		Protocols:         protocols,
 		ReadHeaderTimeout: time.Minute,
-		ErrorLog:          quiet, // broken connections are what tests want
+		MaxHeaderBytes:    64 << 10, // the recorder keeps them
+		ErrorLog:          quiet,    // broken connections are what tests want
 		ConnState:         l.watch,
 	}
 	go func() {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// maxForm bounds the body of a request; the real service takes less.
-const maxForm = 1 << 20
+// maxForm bounds the body of a request. The largest that anybody sends is an on-behalf-of request, with two tokens in it.
+const maxForm = 256 << 10
 
 // exchange is one request to an endpoint of the protocol, and what its answer is made with.
 type exchange struct {
@@ -103,8 +103,23 @@ func (x *exchange) readable(params url.Values) *refusal {
 			return malformedRequest("The parameter '" + name + "' is duplicated.")
 		}
 	}
+	size := 0
+	for _, name := range keptParameters {
+		if value := params.Get(name); value != "" {
+			size += len(value)
+			params[name][0] = strings.Clone(value) // not the body that it is a part of
+		}
+	}
+	if size > maxKeptParameters {
+		return refuse("invalid_request", 90015, "Requested query string is too long.")
+	}
 	return nil
 }
+
+// keptParameters are what flows, codes, devices and refresh tokens remember: together no more than maxKeptParameters.
+var keptParameters = []string{"scope", "resource", "claims", "redirect_uri", "state", "nonce", "prompt", "login_hint", "domain_hint", "sid", "code_challenge", "code_challenge_method"}
+
+const maxKeptParameters = 16 << 10
 
 // onceOnly are the parameters that mean something here. Others are ignored, however many they are.
 var onceOnly = []string{

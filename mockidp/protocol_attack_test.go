@@ -12,7 +12,7 @@ import (
 	"github.com/echo-identity/identity/mockidp"
 )
 
-// A Host header that is no host makes neither an issuer nor a panic. net/http lets all of these through.
+// A Host header that is no host makes neither an issuer nor a panic. net/http lets some of these through.
 func TestHostsThatAreNone(t *testing.T) {
 	t.Parallel()
 	idp := mockidp.New()

@@ -129,7 +129,7 @@ func (x *exchange) userOfToken(raw string) (user account, client, message string
 	if raw == "" {
 		return account{}, "", "Access token is empty."
 	}
-	claims, err := x.srv.verifyOwn(x.facts(), raw)
+	claims, kind, err := x.srv.verifyOwn(x.facts(), raw)
 	if err != nil {
 		return account{}, "", "Access token validation failure. Invalid signature."
 	}
@@ -141,10 +141,8 @@ func (x *exchange) userOfToken(raw string) (user account, client, message string
 	if expires, _ := claims["exp"].(float64); x.srv.now().Unix() >= int64(expires) {
 		return account{}, "", "Access token has expired or is not yet valid."
 	}
-	for _, kind := range []Kind{Workforce, External} {
-		if a, ok := x.srv.accountByKey(accountKey{kind, x.facts().cloud, text("tid"), text("oid")}); ok {
-			return a, text("appid") + text("azp"), ""
-		}
+	if a, ok := x.srv.accountByKey(accountKey{kind, x.facts().cloud, text("tid"), text("oid")}); ok {
+		return a, text("appid") + text("azp"), ""
 	}
 	return account{}, "", "The user of the access token does not exist."
 }

@@ -51,7 +51,7 @@ func (x *exchange) newDevice() (*device, *refusal) {
 		return nil, refuse("invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.").
 			advise("Set publicClient on the application.")
 	}
-	d := &device{code: newSecret("D"), userCode: newUserCode(), client: app.ID, scope: x.form.Get("scope"), resource: x.form.Get("resource"), v1: x.rt.v1, rt: *x.rt}
+	d := &device{code: newSecret("D"), userCode: newUserCode(), client: app.ID, scope: x.form.Get("scope"), resource: x.form.Get("resource"), v1: x.rt.v1, rt: x.rt.kept()}
 	switch {
 	case d.v1:
 		_, r = x.resourceOnly(x.likelyTenant(app), d.resource)
@@ -116,7 +116,7 @@ func (s *Server) decide(d *device, state deviceState, who accountKey, signed sig
 
 // showDeviceCode asks for the code.
 func (x *exchange) showDeviceCode(status int, code, problem string) answer {
-	f := &flow{rt: *x.rt}
+	f := &flow{rt: x.rt.kept()}
 	_, fields := x.remember(f)
 	return x.withCookie(pageAnswer(status, deviceCodePage{pageForm: pageForm{deviceFormPath, fields}, Code: code, Error: problem}), f.browser)
 }

@@ -147,7 +147,7 @@ func (x *exchange) onBehalfOf(c *caller) (*issue, *refusal) {
 
 // assertedUser verifies the token of an on-behalf-of request and finds its user.
 func (x *exchange) assertedUser(c *caller, raw string) (accountKey, *refusal) {
-	claims, err := x.srv.verifyOwn(x.facts(), raw)
+	claims, kind, err := x.srv.verifyOwn(x.facts(), raw)
 	if err != nil {
 		return accountKey{}, refuse("invalid_grant", 50013, "Assertion failed signature validation. [Reason - The key was not found., or the signature does not fit.]")
 	}
@@ -166,58 +166,58 @@ func (x *exchange) assertedUser(c *caller, raw string) (accountKey, *refusal) {
 	if text("scp") == "" {
 		return accountKey{}, refuse("invalid_grant", 50013, "Assertion is not a user's access token: it has no scopes.")
 	}
-	kind := Workforce
-	if x.rt.tenant != nil {
-		kind = x.rt.tenant.Kind
-	}
 	return accountKey{kind, x.facts().cloud, text("tid"), text("oid")}, nil
 }
 
 func (x *exchange) facts() *cloudFacts { return x.rt.facts() }
 
-// verifyOwn checks that a token is one of the server's: of a workforce cloud, or of an External ID tenant. Tokens for Microsoft
-// Graph are signed over another header than theirs.
-func (s *Server) verifyOwn(c *cloudFacts, raw string) (jwt.MapClaims, error) {
+// verifyOwn checks that a token is one of the server's, and tells whose key signed it: a workforce cloud's, or an External ID
+// tenant's, which may have the same ID as a workforce tenant. Tokens for Microsoft Graph are signed over another header than theirs.
+func (s *Server) verifyOwn(c *cloudFacts, raw string) (jwt.MapClaims, Kind, error) {
 	unverified, _, err := jwt.NewParser().ParseUnverified(raw, jwt.MapClaims{})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	parts := strings.Split(raw, ".")
 	input := parts[0] + "." + parts[1]
 	if nonce, ok := unverified.Header["nonce"].(string); ok {
 		header, err := jwt.NewParser().DecodeSegment(parts[0])
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		input = base64url([]byte(hashNonce(string(header), nonce))) + "." + parts[1]
 	}
 	signature, err := jwt.NewParser().DecodeSegment(parts[2])
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	claims := unverified.Claims.(jwt.MapClaims)
 	if unverified.Header["alg"] != "RS256" {
-		return nil, errNoKey
+		return nil, 0, errNoKey
 	}
-	for _, set := range s.keySetsOfToken(c, claims) {
-		for _, k := range set.Published() {
-			if k.ID() == unverified.Header["kid"] {
-				return claims, jwt.SigningMethodRS256.Verify(input, signature, k.Public())
+	for _, kind := range []Kind{Workforce, External} {
+		for _, set := range s.keySetsOfToken(c, kind, claims) {
+			for _, k := range set.Published() {
+				if k.ID() == unverified.Header["kid"] {
+					return claims, kind, jwt.SigningMethodRS256.Verify(input, signature, k.Public())
+				}
 			}
 		}
 	}
-	return nil, errNoKey
+	return nil, 0, errNoKey
 }
 
-// keySetsOfToken are the sets that could have signed it.
-func (s *Server) keySetsOfToken(c *cloudFacts, claims jwt.MapClaims) []*KeySet {
-	tid, _ := claims["tid"].(string)
-	sets := []*KeySet{s.CloudKeys(c.cloud)}
-	s.mu.RLock()
-	t := s.directory.tenants[tenantID{External, tid}]
-	s.mu.RUnlock()
-	if t != nil {
-		sets = append(sets, s.keySetsOf(t)...)
+// keySetsOfToken are the sets of a kind that could have signed it.
+func (s *Server) keySetsOfToken(c *cloudFacts, kind Kind, claims jwt.MapClaims) []*KeySet {
+	if kind == Workforce {
+		return []*KeySet{s.CloudKeys(c.cloud)}
 	}
-	return sets
+	tid, _ := claims["tid"].(string)
+	s.mu.RLock()
+	t := s.directory.tenants[tenantID{kind, tid}]
+	s.mu.RUnlock()
+	if t == nil {
+		return nil
+	}
+	return s.keySetsOf(t)
 }

@@ -12,7 +12,7 @@ const sessionCookie = "mockidp-session"
 // cookie is the browser's ID, if it has one.
 func (x *exchange) cookie() string {
 	if c, err := x.r.Cookie(sessionCookie); err == nil {
-		return c.Value
+		return strings.Clone(c.Value)
 	}
 	return ""
 }
@@ -54,7 +54,7 @@ func (x *exchange) begin(req *authRequest) answer {
 			fitting = append(fitting, i)
 		}
 	}
-	f := &flow{rt: *x.rt, request: req}
+	f := &flow{rt: x.rt.kept(), request: req}
 	switch ask := req.has("login") || req.has("select_account") || req.has("create"); {
 	case len(fitting) == 1 && !ask:
 		k := accounts[fitting[0]].key()

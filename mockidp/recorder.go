@@ -2,12 +2,16 @@ package mockidp
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
-// maxRequests bounds what a server remembers.
-const maxRequests = 10_000
+// maxRequests and maxRecorded, in bytes, bound what a server remembers.
+const (
+	maxRequests = 10_000
+	maxRecorded = 64 << 20
+)
 
 // Request is a request that the server got, or that its transport refused to carry to an unknown host.
 type Request struct {
@@ -27,8 +31,8 @@ type Request struct {
 // recorder counts requests when they arrive, before any fault.
 type recorder struct {
 	mu       sync.Mutex // guards what follows
-	requests []Request  // a ring once full
-	next     int        // the oldest entry of a full ring
+	requests []Request  // oldest first
+	bytes    int
 	counts   map[Endpoint]int
 }
 
@@ -39,21 +43,31 @@ func (rec *recorder) add(r Request) {
 		rec.counts = make(map[Endpoint]int)
 	}
 	rec.counts[r.Endpoint]++
-	if len(rec.requests) < maxRequests {
-		rec.requests = append(rec.requests, r)
-		return
+	rec.requests, rec.bytes = append(rec.requests, r), rec.bytes+r.size()
+	for len(rec.requests) > maxRequests || rec.bytes > maxRecorded {
+		rec.bytes -= rec.requests[0].size()
+		rec.requests[0] = Request{} // appending moves the rest some day, and frees it
+		rec.requests = rec.requests[1:]
 	}
-	rec.requests[rec.next] = r
-	rec.next = (rec.next + 1) % maxRequests
 }
 
-// Requests are the latest 10,000 requests, oldest first.
+// size is about how much memory the request takes.
+func (r *Request) size() int {
+	n := 300 + len(r.Host) + len(r.Path) + len(r.RawQuery)
+	for name, values := range r.Header {
+		n += 40 + len(name)
+		for _, v := range values {
+			n += 16 + len(v)
+		}
+	}
+	return n
+}
+
+// Requests are the latest 10,000 requests, oldest first; fewer where they take more than 64 MiB.
 func (s *Server) Requests() []Request {
 	s.recorder.mu.Lock()
 	defer s.recorder.mu.Unlock()
-	all := make([]Request, 0, len(s.recorder.requests))
-	all = append(all, s.recorder.requests[s.recorder.next:]...)
-	return append(all, s.recorder.requests[:s.recorder.next]...)
+	return slices.Clone(s.recorder.requests)
 }
 
 // Count is the number of requests for e since the start or the last reset, however many they were; [AnyEndpoint] counts all.
@@ -85,7 +99,7 @@ func (s *Server) CountIf(match func(Request) bool) int {
 func (s *Server) ResetCounts() {
 	s.recorder.mu.Lock()
 	defer s.recorder.mu.Unlock()
-	s.recorder.requests, s.recorder.next, s.recorder.counts = nil, 0, nil
+	s.recorder.requests, s.recorder.bytes, s.recorder.counts = nil, 0, nil
 }
 
 // record notes an arriving request.

@@ -29,6 +29,9 @@ type route struct {
 	appID      string
 }
 
+// maxOrigin is "https://", the longest name in DNS, and a port.
+const maxOrigin = 8 + 253 + 6
+
 // policyForm is how an address names a B2C policy.
 type policyForm int
 
@@ -54,7 +57,7 @@ func (s *Server) routeHost(r *http.Request) route {
 		scheme = "http"
 	}
 	rt.origin = scheme + "://" + rt.host
-	if origin, ok := parseOrigin(rt.origin); !ok || origin != rt.origin { // net/http lets "localhost:80/x" through
+	if origin, ok := parseOrigin(rt.origin); !ok || origin != rt.origin || len(origin) > maxOrigin { // net/http lets "localhost:x" through
 		rt.known = false
 		return rt
 	}
@@ -89,6 +92,17 @@ func (s *Server) routeHost(r *http.Request) route {
 	}
 	rt.known = false
 	return rt
+}
+
+// kept is a copy for later requests. It holds on to nothing that a stranger chose the length of.
+func (rt *route) kept() route {
+	k := *rt
+	k.origin, k.host, k.pathTenant = strings.Clone(rt.origin), strings.Clone(rt.host), strings.Clone(rt.pathTenant)
+	k.policy, k.appID = "", ""
+	if rt.tenant != nil && rt.tenant.Kind == B2C {
+		k.policy = strings.Clone(rt.policy)
+	}
+	return k
 }
 
 // local tells whether the host is a name of the machine itself, which the pages of others cannot have.
