@@ -57,13 +57,31 @@ func (t *Tenant) check(p *problems, path string) {
 		p.add(path+".id", "the tenant of personal accounts is part of every cloud")
 	}
 	for i, h := range t.Hosts {
-		if h == "" || strings.ContainsAny(h, "/@?# ") {
+		if !isHost(h) {
 			p.add(fmt.Sprintf("%s.hosts[%d]", path, i), "%q is not a host", h)
 		}
+	}
+	if t.Domain != "" && !isDomain(t.Domain) {
+		p.add(path+".domain", "%q is not a domain name, nor its first label", t.Domain)
 	}
 	t.checkKind(p, path)
 	t.checkUsers(p, path)
 	t.checkApplications(p, path)
+}
+
+// isHost checks "host" and "host:port".
+func isHost(h string) bool {
+	origin, ok := parseOrigin("https://" + h)
+	return ok && origin == "https://"+h && !strings.ContainsFunc(h, isBlank)
+}
+
+// isDomain checks a name of labels that are put together from letters, digits and hyphens. Letters beyond ASCII pass.
+func isDomain(name string) bool {
+	return !slices.ContainsFunc(strings.Split(name, "."), func(label string) bool {
+		return label == "" || strings.ContainsFunc(label, func(r rune) bool {
+			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+		})
+	})
 }
 
 func (t *Tenant) checkKind(p *problems, path string) {
@@ -87,7 +105,7 @@ func (t *Tenant) checkKind(p *problems, path string) {
 	seen := make(map[string]bool)
 	for i, name := range t.Policies {
 		at := fmt.Sprintf("%s.policies[%d]", path, i)
-		if name == "" || strings.ContainsAny(name, "/?#& ") {
+		if name == "" || strings.ContainsAny(name, "/?#&") || strings.ContainsFunc(name, isBlank) {
 			p.add(at, "%q is not the name of a policy", name)
 		}
 		unique(p, at, "policy", seen, name)
@@ -131,9 +149,7 @@ func (a *Account) check(p *problems, path string, ids, logins map[string]bool) {
 		p.guid(fmt.Sprintf("%s.roles[%d].application", path, i), r.Application)
 		p.word(fmt.Sprintf("%s.roles[%d].role", path, i), r.Role)
 	}
-	for i, g := range a.Groups {
-		p.word(fmt.Sprintf("%s.groups[%d]", path, i), g)
-	}
+	p.words(path+".groups", a.Groups)
 }
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f }
@@ -148,9 +164,14 @@ func (p *problems) word(path, value string) {
 	}
 }
 
+// words checks a list of them, in which none comes twice. Case counts.
 func (p *problems) words(path string, values []string) {
 	for i, v := range values {
-		p.word(fmt.Sprintf("%s[%d]", path, i), v)
+		at := fmt.Sprintf("%s[%d]", path, i)
+		p.word(at, v)
+		if v != "" && slices.Contains(values[:i], v) {
+			p.add(at, "%q comes twice", v)
+		}
 	}
 }
 
@@ -198,9 +219,11 @@ func (a *Application) check(p *problems, path string) {
 	}
 	a.checkURIs(p, path)
 	a.checkAPI(p, path)
+	apis := make(map[string]bool)
 	for i, permission := range a.Permissions {
 		at := fmt.Sprintf("%s.permissions[%d]", path, i)
 		p.guid(at+".api", permission.API)
+		unique(p, at+".api", "API", apis, permission.API)
 		p.words(at+".scopes", permission.Scopes)
 		p.words(at+".roles", permission.Roles)
 	}
@@ -212,6 +235,9 @@ func (a *Application) checkAPI(p *problems, path string) {
 	for i, r := range a.AppRoles {
 		at := fmt.Sprintf("%s.appRoles[%d]", path, i)
 		p.word(at+".value", r.Value)
+		if slices.ContainsFunc(a.AppRoles[:i], func(other AppRole) bool { return other.Value == r.Value && r.Value != "" }) {
+			p.add(at+".value", "role %q comes twice", r.Value)
+		}
 		for j, who := range r.AllowedMemberTypes {
 			if who != "users" && who != "applications" {
 				p.add(fmt.Sprintf("%s.allowedMemberTypes[%d]", at, j), "%q is neither users nor applications", who)
@@ -229,7 +255,9 @@ func (a *Application) checkAPI(p *problems, path string) {
 	}
 }
 
+// checkURIs wants each redirect URI once: the platform that it is registered for decides how its codes are redeemed.
 func (a *Application) checkURIs(p *problems, path string) {
+	var redirects []string
 	for _, list := range []struct {
 		name string
 		uris []string
@@ -242,7 +270,15 @@ func (a *Application) checkURIs(p *problems, path string) {
 		for i, uri := range list.uris {
 			if err := checkRedirectURI(uri, list.name == "redirectURIs.native"); err != nil {
 				p.add(fmt.Sprintf("%s.%s[%d]", path, list.name, i), "%q %v", uri, err)
+				continue
 			}
+			if list.name == "logoutURIs" {
+				continue
+			}
+			if slices.ContainsFunc(redirects, func(other string) bool { return sameURI(other, uri) }) {
+				p.add(fmt.Sprintf("%s.%s[%d]", path, list.name, i), "%q comes twice", uri)
+			}
+			redirects = append(redirects, uri)
 		}
 	}
 }

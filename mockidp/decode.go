@@ -51,7 +51,23 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path string, p *problems)
 			p.add(path, "%s is not a whole number, or too large", raw)
 		}
 	default: // map[string]any: the values of claims are anything
-		decodeScalar(raw, v, is, "an object", path, p)
+		if expect(is, "an object", path, p) {
+			decodeMap(raw, v, path, p)
+		}
+	}
+}
+
+// decodeMap reads an object of any members, each once.
+func decodeMap(raw json.RawMessage, v reflect.Value, path string, p *problems) {
+	seen := make(map[string]bool)
+	eachMember(raw, path, p, func(name string, _ json.RawMessage) {
+		if seen[name] {
+			p.add(path+"."+name, "comes twice")
+		}
+		seen[name] = true
+	})
+	if json.Unmarshal(raw, v.Addr().Interface()) != nil {
+		p.add(path, "cannot be read")
 	}
 }
 
@@ -102,20 +118,8 @@ func decodeList(raw json.RawMessage, v reflect.Value, path string, p *problems) 
 
 // decodeObject reads a struct member by member; encoding/json would take names in any case, and the last of two.
 func decodeObject(raw json.RawMessage, v reflect.Value, path string, p *problems) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := d.Token(); err != nil {
-		p.add(path, "cannot be read")
-		return
-	}
 	seen := make(map[string]bool)
-	for d.More() {
-		var value json.RawMessage
-		token, err := d.Token()
-		name, isName := token.(string)
-		if err != nil || !isName || d.Decode(&value) != nil {
-			p.add(path, "cannot be read")
-			return
-		}
+	eachMember(raw, path, p, func(name string, value json.RawMessage) {
 		at := path + "." + name
 		field := fieldByTag(v, name)
 		switch {
@@ -127,6 +131,25 @@ func decodeObject(raw json.RawMessage, v reflect.Value, path string, p *problems
 			decodeValue(value, field, at, p)
 		}
 		seen[name] = true
+	})
+}
+
+// eachMember reads the members of an object in their order, those that come twice too.
+func eachMember(raw json.RawMessage, path string, p *problems, read func(name string, value json.RawMessage)) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		p.add(path, "cannot be read")
+		return
+	}
+	for d.More() {
+		var value json.RawMessage
+		token, err := d.Token()
+		name, isName := token.(string)
+		if err != nil || !isName || d.Decode(&value) != nil {
+			p.add(path, "cannot be read")
+			return
+		}
+		read(name, value)
 	}
 }
 

@@ -84,13 +84,12 @@ func (d Directory) problems() problems {
 			p.add(path+".id", "%v tenant %q comes twice", t.Kind, t.ID)
 		}
 		seen[id] = true
-		before := len(p)
 		t.check(&p, path)
-		if len(p) > before {
+		if !t.hasPlace() {
 			continue
 		}
 		checked := &tenant{Tenant: t, cloud: t.Cloud.facts()}
-		checked.index()
+		before := len(p)
 		index.conflicts(checked, &p, path)
 		if len(p) == before {
 			index.put(checked)
@@ -99,6 +98,12 @@ func (d Directory) problems() problems {
 	d.checkPersonal(&p)
 	d.checkReferences(&p)
 	return p
+}
+
+// hasPlace tells whether it can be said where the tenant is, whatever else is wrong with it.
+func (t *Tenant) hasPlace() bool {
+	_, ok := parseOrigin(string(t.Cloud))
+	return (ok || t.Cloud == Public) && t.Kind >= Workforce && t.Kind <= External
 }
 
 func (d Directory) checkPersonal(p *problems) {

@@ -130,6 +130,19 @@ func TestDirectoryFaults(t *testing.T) {
 		"API of nobody":           {app(`,"permissions":[{"api":"` + guid + `"}]`), app(`,"permissions":[{"api":"00000003-0000-0000-c000-000000000000","scopes":["User.Read"]}]`), "permissions[0].api: "},
 		"scope of nobody":         {app(`,"scopes":["a"],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","scopes":["a","b"]}]`), app(`,"scopes":["a"],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","scopes":["a"]}]`), "permissions[0].scopes[1]: "},
 		"role for users only":     {app(`,"appRoles":[{"value":"r","allowedMemberTypes":["users"]}],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","roles":["r"]}]`), app(`,"appRoles":[{"value":"r"}],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","roles":["r"]}]`), "permissions[0].roles[0]: "},
+		"domain":                  {file(`,"domain":"a b/c"`), file(`,"domain":"a-b.example"`), "tenants[0].domain: "},
+		"domain of dots":          {file(`,"domain":"."`), file(`,"domain":"dönerläden.example"`), "tenants[0].domain: "},
+		"domain with a port":      {file(`,"domain":"a.example:443"`), file(`,"domain":"a.example"`), "tenants[0].domain: "},
+		"host with a bad port":    {file(`,"kind":"external","hosts":["a.example:x"]`), file(`,"kind":"external","hosts":["A.example:8443","[::1]:1"]`), "tenants[0].hosts[0]: "},
+		"host with a line feed":   {file(`,"kind":"external","hosts":["a.example\n"]`), file(`,"kind":"external","hosts":["a.example"]`), "tenants[0].hosts[0]: "},
+		"policy, control":         {file(`,"kind":"b2c","domain":"x","policies":["a\u0000"]`), file(`,"kind":"b2c","domain":"x","policies":["a"]`), "tenants[0].policies[0]: "},
+		"claim twice":             {user(`,"claims":{"a":1,"a":2}`), user(`,"claims":{"a":1,"A":2}`), "tenants[0].users[0].claims.a: comes twice"},
+		"group twice":             {user(`,"groups":["a","a"]`), user(`,"groups":["a","b"]`), "tenants[0].users[0].groups[1]: "},
+		"redirect URI twice":      {app(`,"redirectURIs":{"web":["https://a.example/","https://A.example"]}`), app(`,"redirectURIs":{"web":["https://a.example/","https://a.example/x"]},"logoutURIs":["https://a.example/"]`), "redirectURIs.web[1]: "},
+		"two platforms":           {app(`,"redirectURIs":{"web":["https://a.example/"],"spa":["https://a.example/"]}`), app(`,"redirectURIs":{"web":["http://localhost:1/"],"spa":["http://localhost:2/"]}`), "redirectURIs.spa[0]: "},
+		"scope twice":             {app(`,"scopes":["a","a"]`), app(`,"scopes":["a","A"]`), "scopes[1]: "},
+		"role twice":              {app(`,"appRoles":[{"value":"r"},{"value":"r"}]`), app(`,"appRoles":[{"value":"r"},{"value":"R"}]`), "appRoles[1].value: "},
+		"API twice":               {app(`,"scopes":["a","b"],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","scopes":["a"]},{"api":"34343434-1111-4111-8111-343434343434","scopes":["b"]}]`), app(`,"scopes":["a","b"],"permissions":[{"api":"34343434-1111-4111-8111-343434343434","scopes":["a","b"]},{"api":"00000003-0000-0000-c000-000000000000","scopes":["b"]}]`), "permissions[1].api: "},
 		"personal account":        {`{"personalAccounts":[{"id":"` + guid + `","login":"a","homeTenant":"` + guid + `"}]}`, `{"personalAccounts":[{"id":"` + guid + `","login":"a"}]}`, "personalAccounts[0].homeTenant: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,6 +176,14 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"tenants[1].policies"}
 	if !slices.Equal(paths, wanted) {
 		t.Errorf("got=%q, want=%q", paths, wanted)
+	}
+	// A tenant with a fault still has a name that others may not have.
+	_, err = mockidp.ParseDirectory([]byte(`{"tenants":[{"id":"12121212-1111-4111-8111-121212121212","domain":"x","policies":["p"]},
+		{"id":"34343434-1111-4111-8111-343434343434","domain":"x","users":[{}]}]}`))
+	for _, path := range []string{"tenants[0].policies: ", "tenants[1].domain: ", "tenants[1].users[0].id: ", "tenants[1].users[0].login: "} {
+		if !strings.Contains(fmt.Sprint(err), "mockidp: "+path) {
+			t.Errorf("%s is not reported: %v", path, err)
+		}
 	}
 	panics(t, "a bad directory", func() { mockidp.WithDirectory(mockidp.Directory{Tenants: []mockidp.Tenant{{}}}) })
 	panics(t, "a tenant that is not there", func() { mockidp.New().AddAccount(mockidp.API, mockidp.B2C, mockidp.Account{}) })
