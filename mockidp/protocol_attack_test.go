@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/echo-identity/identity/mockidp"
 )
@@ -162,6 +164,16 @@ func TestImplicitNeedsNoChallenge(t *testing.T) {
 	if _, got := newPerson(t, idp).open(authorizeURL(base, but(v, "response_type", "code id_token"))).sent(); !strings.HasPrefix(got.Get("error_description"), "AADB2C99059") {
 		t.Errorf("code id_token: got=%v", got)
 	}
+}
+
+// A life that begins in the request ends a whole number of seconds later, although the clock goes on meanwhile.
+func TestWholeSeconds(t *testing.T) {
+	t.Parallel()
+	var ticks atomic.Int64
+	idp := mockidp.New(mockidp.WithClock(func() time.Time { return time.Unix(1_767_225_600, ticks.Add(1000)) }))
+	body := ok(t, send(t, idp.Client(), shopBase+mockidp.Shop+"/b2c_1_susi/oauth2/v2.0/token", form("grant_type", "password", "client_id", mockidp.NativeClient, "username", pat,
+		"password", mockidp.Password, "scope", "openid offline_access")))
+	want(t, body, map[string]any{"refresh_token_expires_in": 90 * 24 * 3600})
 }
 
 // Errors name the whole scope parameter, and a client of one tenant is told so where devices ask.

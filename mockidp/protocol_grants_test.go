@@ -142,6 +142,8 @@ func TestClientAssertion(t *testing.T) {
 		"other key":                  {key: otherKey(), want: refusal{401, "invalid_client", 700027}},
 		"other algorithm":            {method: jwt.SigningMethodRS512, want: refusal{401, "invalid_client", 700027}},
 		"HMAC":                       {method: jwt.SigningMethodHS256, key: []byte(block), want: refusal{401, "invalid_client", 700027}},
+		"none":                       {method: jwt.SigningMethodNone, key: jwt.UnsafeAllowNoneSignatureType, want: refusal{401, "invalid_client", 700027}},
+		"far future":                 {claims: jwt.MapClaims{"exp": 1e18}},
 		"expired":                    {claims: jwt.MapClaims{"exp": now - 3600}, want: refusal{401, "invalid_client", 700024}},
 		"no exp":                     {claims: jwt.MapClaims{"exp": nil}, want: refusal{401, "invalid_client", 700024}},
 		"not yet":                    {claims: jwt.MapClaims{"nbf": now + 3600}, want: refusal{401, "invalid_client", 700024}},

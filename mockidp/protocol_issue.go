@@ -28,7 +28,7 @@ func (x *exchange) issued(i *issue, grantType string) answer {
 	if i.refresh {
 		o.set("refresh_token", x.newRefreshToken(i))
 		if i.given.platform == spaPlatform || x.b2c() {
-			o.set("refresh_token_expires_in", int(i.ends.Sub(x.srv.now())/time.Second))
+			o.set("refresh_token_expires_in", int(i.ends.Sub(x.srv.now()).Round(time.Second)/time.Second))
 		}
 	}
 	if i.asked.has("openid") {

@@ -48,6 +48,8 @@ func TestCodeRefused(t *testing.T) {
 		"S256":                     {request: challenged, with: []string{"code_verifier", verifier}},
 		"wrong verifier":           {request: challenged, with: []string{"code_verifier", verifier + "x"}, want: refusal{400, "invalid_grant", 501481}},
 		"missing verifier":         {request: challenged, want: refusal{400, "invalid_grant", 50148}},
+		"S256 taken for plain":     {request: challenged, with: []string{"code_verifier", s256(verifier)}, want: refusal{400, "invalid_grant", 501481}},
+		"plain taken for S256":     {request: []string{"code_challenge", s256(verifier)}, with: []string{"code_verifier", verifier}, want: refusal{400, "invalid_grant", 501481}},
 		"verifier, no challenge":   {with: []string{"code_verifier", verifier}, want: refusal{400, "invalid_grant", 501481}},
 		"other redirect URI":       {with: []string{"redirect_uri", "http://localhost:8080/callback"}, want: refusal{401, "invalid_client", 500112}},
 		"missing redirect URI":     {with: []string{"redirect_uri", ""}, want: refusal{400, "invalid_request", 900144}},
