@@ -158,6 +158,9 @@ func (s *Server) accountIn(rt *route, k accountKey) (account, bool) {
 	if a.tenant.ID == rt.tenant.ID && a.tenant.Kind == rt.tenant.Kind {
 		return a, true
 	}
+	if a.tenant.Kind != Workforce { // the guests of a directory with the same ID are others
+		return account{}, false
+	}
 	id, home := a.home()
 	for i := range rt.tenant.Users {
 		u := &rt.tenant.Users[i]

@@ -147,6 +147,22 @@ func TestTokensOfATwin(t *testing.T) {
 	}
 	ok(t, onBehalf(idp.TenantOf(mockidp.Workforce, id).Token(mockidp.Audience(mockidp.MiddleTier))))
 	refusal{400, "invalid_grant", 50020}.check(t, onBehalf(idp.TenantOf(mockidp.External, id).Token(mockidp.Audience(mockidp.MiddleTier))))
+	// Nor is a customer the guest that a workforce user is elsewhere.
+	idp.AddTenant(mockidp.Tenant{ID: mockidp.User, Users: []mockidp.Account{{ID: mockidp.GuestUser, Login: "admin@twin.example", HomeTenant: id, HomeID: mockidp.User}}})
+	for kind, wanted := range map[mockidp.Kind]refusal{mockidp.Workforce: {}, mockidp.External: {400, "invalid_grant", 50020}} {
+		who := map[mockidp.Kind]string{mockidp.Workforce: "admin@twin.example", mockidp.External: "customer@mail.example"}[kind]
+		idp.AddApplication(id, kind, mockidp.Application{ID: mockidp.NativeClient, PublicClient: true, MultiTenant: kind == mockidp.Workforce})
+		tokens, err := idp.TenantOf(kind, id).SignIn(mockidp.SignIn{Client: mockidp.NativeClient, Login: who, Scopes: []string{"openid", "offline_access"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := send(t, idp.Client(), login+mockidp.User+"/oauth2/v2.0/token", form("grant_type", "refresh_token", "client_id", mockidp.NativeClient, "refresh_token", tokens.RefreshToken, "scope", "openid profile"))
+		if wanted == (refusal{}) {
+			want(t, claimsOf(t, ok(t, r)["id_token"].(string)), map[string]any{"oid": mockidp.GuestUser})
+		} else {
+			wanted.check(t, r)
+		}
+	}
 	graph := []mockidp.TokenOption{mockidp.Audience("https://graph.microsoft.com")}
 	for kind, email := range map[mockidp.Kind]string{mockidp.Workforce: "admin@twin.example", mockidp.External: "customer@mail.example"} {
 		r := visit(t, idp.Client(), "https://graph.microsoft.com/oidc/userinfo", "Authorization", "Bearer "+idp.TenantOf(kind, id).Token(graph...))
