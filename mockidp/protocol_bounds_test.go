@@ -74,6 +74,17 @@ func TestRecorderIsBoundedInBytes(t *testing.T) {
 	}
 }
 
+// Headers are recorded; over a socket they may not be large.
+func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.Start(t)
+	for size, status := range map[int]int{32 << 10: 200, 80 << 10: 431} {
+		if r := visit(t, idp.Client(), idp.URL+"/common"+discoveryPath, "X", strings.Repeat("x", size)); r.status != status {
+			t.Errorf("%d: got=%d, want=%d", size, r.status, status)
+		}
+	}
+}
+
 // What is remembered between two requests is small.
 func TestLongParameters(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,11 @@ func TestDeviceCode(t *testing.T) {
 		refusal{400, "authorization_declined", 65004}.check(t, send(t, c, contosoToken, poll))
 	}
 	_, poll = ask()
+	v1 := ok(t, send(t, c, contosoBase+"/oauth2/devicecode", form("client_id", mockidp.NativeClient, "resource", "api://"+mockidp.API)))
+	pollV1 := form("grant_type", "device_code", "client_id", mockidp.NativeClient, "code", v1["device_code"].(string))
+	pending.check(t, send(t, c, contosoBase+"/oauth2/token", pollV1))
 	now = now.Add(15 * time.Minute)
+	refusal{400, "code_expired", 70020}.check(t, send(t, c, contosoBase+"/oauth2/token", pollV1))
 	refusal{400, "expired_token", 70020}.check(t, send(t, c, contosoToken, poll))
 
 	for name, row := range map[string]struct {
