@@ -39,7 +39,7 @@ func part(t *testing.T, out, heading string) string {
 	return body + "\n"
 }
 
-// The lines fit on a screen, and the Go among them is Go, in its usual form.
+// The lines fit on a screen, and the Go files among them are formatted but for blank lines. That they work is shown in msaltest.
 func TestSettingsAreReadable(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -49,17 +49,16 @@ func TestSettingsAreReadable(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
 	}
-	code := "package p\n\nfunc f() {\n"
-	for _, heading := range []string{"GO", "MSAL GO", "IDENTITY"} {
-		code += part(t, out, heading)
-	}
-	formatted, err := format.Source([]byte(code + "}\n"))
-	if err != nil {
-		t.Fatalf("%v in %s", err, code)
-	}
 	squeeze := func(s string) string { return regexp.MustCompile(`\s+`).ReplaceAllString(s, "") }
-	if squeeze(string(formatted)) != squeeze(code+"}\n") {
-		t.Errorf("got=%s", formatted)
+	for _, heading := range []string{"GO", "MSAL GO", "IDENTITY"} {
+		file := part(t, out, heading)
+		formatted, err := format.Source([]byte(file))
+		if err != nil {
+			t.Fatalf("%v in %s", err, file)
+		}
+		if squeeze(string(formatted)) != squeeze(file) {
+			t.Errorf("%s: got=%s", heading, formatted)
+		}
 	}
 	for _, text := range []string{
 		`public.New("` + mockidp.NativeClient + `"`, `server = "` + r.origin + `"`, `ReadFile("` + r.caFile + `")`, `clientId: "` + mockidp.Client + `"`,
@@ -182,7 +181,7 @@ func TestSettingsOfOtherDirectories(t *testing.T) {
 		many.Tenants = append(many.Tenants, mockidp.Tenant{ID: fmt.Sprintf("12121212-0000-4000-8000-%012d", i)})
 		many.Tenants[0].Users = append(many.Tenants[0].Users, mockidp.Account{ID: fmt.Sprintf("13131313-0000-4000-8000-%012d", i), Login: fmt.Sprint("u", i)})
 	}
-	if out := printed(t, many); !strings.Contains(out, "\n  and 23 more\n") || !strings.Contains(out, "\n      and 27 more\n") {
+	if out := printed(t, many); !strings.Contains(out, "\n  and 23 more\n") || !strings.Contains(out, "\n\t\t// and 23 more\n\t}...),\n") || !strings.Contains(out, "\n      and 27 more\n") {
 		t.Errorf("many: got=%s", out)
 	}
 

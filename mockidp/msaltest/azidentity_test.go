@@ -3,9 +3,6 @@ package msaltest
 import (
 	"context"
 	"crypto/x509"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -124,21 +121,9 @@ func TestAzureInteractiveBrowser(t *testing.T) {
 	}
 	w := newWorld(t)
 	p := w.newPerson(t, jo, "")
-	done := make(chan error, 1)
-	desktop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		address, ctx := r.FormValue("address"), context.WithoutCancel(r.Context())
-		go func() { // xdg-open does not wait for the page either
-			_, err := p.open(ctx, address)
-			done <- err
-		}()
-	}))
-	defer desktop.Close()
-	self, err := os.Executable()
-	worked(t, "Executable", err)
-	dir := t.TempDir()
-	worked(t, "Symlink", os.Symlink(self, filepath.Join(dir, "xdg-open")))
-	t.Setenv("PATH", dir)
-	t.Setenv(desktopVariable, desktop.URL)
+	d := newDesktop(t, p)
+	t.Setenv("PATH", d.path)
+	t.Setenv(desktopVariable, d.url)
 
 	cred, err := azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{ClientOptions: w.azure(), DisableInstanceDiscovery: true,
 		ClientID: mockidp.NativeClient, TenantID: mockidp.Contoso})
@@ -146,21 +131,8 @@ func TestAzureInteractiveBrowser(t *testing.T) {
 	for range 2 {
 		w.call(t, "/orders", token(t, cred, nil, freshScope))
 	}
-	worked(t, "sign-in", <-done)
+	worked(t, "sign-in", <-d.done)
 	equal(t, "pages", strings.Join(p.pages, ", "), "Pick an account, Back to the application")
-}
-
-// desktopVariable says where this program, called as xdg-open, hands addresses to.
-const desktopVariable = "MSALTEST_DESKTOP"
-
-func TestMain(m *testing.M) {
-	if desktop := os.Getenv(desktopVariable); filepath.Base(os.Args[0]) == "xdg-open" && desktop != "" {
-		if _, err := http.PostForm(desktop, url.Values{"address": os.Args[1:2]}); err != nil {
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
 }
 
 // The public cloud by its own name, with instance discovery, as in production.

@@ -38,10 +38,6 @@ func TestNode(t *testing.T) {
 }
 
 func runNode(t *testing.T, file string, browser bool) {
-	node := program(t, "Node", "node")
-	if _, err := os.Stat("node/node_modules"); err != nil {
-		missing(t, "the packages of node/ (npm ci)")
-	}
 	spa := startSPA(t)
 	w := newWorld(t, spa)
 	env := map[string]string{
@@ -56,11 +52,9 @@ func runNode(t *testing.T, file string, browser bool) {
 		"NODE_EXTRA_CA_CERTS": caFile(t, w),
 	}
 	if browser {
-		env["CHROMIUM"] = program(t, "Chromium", os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+		env["CHROMIUM"] = chromium(t)
 	}
-	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "--test-concurrency=1", file)
-	cmd.Dir = "node"
-	cmd.Env = os.Environ()
+	cmd := node(t, "--test", "--test-reporter=spec", "--test-concurrency=1", file)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		cmd.Env = append(cmd.Env, name+"="+env[name])
 	}
@@ -71,6 +65,22 @@ func runNode(t *testing.T, file string, browser bool) {
 	}
 	t.Log(out.String())
 	equal(t, "instance discoveries by clients that know the authority", w.Count(mockidp.InstanceDiscovery), 0)
+}
+
+// node is Node in the folder with the packages.
+func node(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program(t, "Node", "node"), args...)
+	if _, err := os.Stat("node/node_modules"); err != nil {
+		missing(t, "the packages of node/ (npm ci)")
+	}
+	cmd.Dir, cmd.Env = "node", os.Environ()
+	return cmd
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	return program(t, "Chromium", os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
 }
 
 // program finds a program, and skips the test or fails it where there is none.

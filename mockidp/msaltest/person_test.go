@@ -25,8 +25,13 @@ type person struct {
 	pages   []string // headings of the pages that were seen
 }
 
-// newPerson has an empty browser.
 func (w *world) newPerson(t *testing.T, login, password string) *person {
+	t.Helper()
+	return newPerson(t, login, password, toServer{w.Server})
+}
+
+// newPerson has an empty browser.
+func newPerson(t *testing.T, login, password string, network http.RoundTripper) *person {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -35,7 +40,7 @@ func (w *world) newPerson(t *testing.T, login, password string) *person {
 	p := &person{login: login, password: password}
 	p.browser = &http.Client{
 		Jar:       jar,
-		Transport: toServer{w.Server},
+		Transport: network,
 		// Of a redirect to the application the address is what counts: nobody listens there.
 		CheckRedirect: func(req *http.Request, _ []*http.Request) error {
 			if !isServer(req.URL) {
