@@ -9,17 +9,22 @@ import (
 )
 
 // config is what an API in production would have, but for the HTTP client: that is the mock's, which answers for
-// Microsoft's hosts. The tenants are those of the mock's default directory.
-func config(client *http.Client) identity.Config {
+// Microsoft's hosts.
+func config(client *http.Client, tenants ...identity.Tenant) identity.Config {
 	return identity.Config{
 		ClientID: mockidp.API,
-		Tenants: identity.NewRegistry(
-			identity.Tenant{ID: mockidp.Contoso, Name: "contoso"},
-			identity.Tenant{ID: mockidp.Fabrikam, Name: "fabrikam", Version: 2, DenyGuests: true},
-			identity.Tenant{ID: mockidp.Shop, Name: "shop", B2C: &identity.B2C{Domain: "contosob2c", Policies: []string{"B2C_1_susi", "B2C_1A_custom"}}},
-			identity.Tenant{ID: mockidp.Customers, Name: "customers", External: &identity.External{Domain: "contosocx"}},
-		),
-		Keys: identity.KeyOptions{HTTPClient: client},
+		Tenants:  identity.NewRegistry(tenants...),
+		Keys:     identity.KeyOptions{HTTPClient: client},
+	}
+}
+
+// tenants are those of the mock's default directory.
+func tenants() []identity.Tenant {
+	return []identity.Tenant{
+		{ID: mockidp.Contoso, Name: "contoso"},
+		{ID: mockidp.Fabrikam, Name: "fabrikam", Version: 2, DenyGuests: true},
+		{ID: mockidp.Shop, Name: "shop", B2C: &identity.B2C{Domain: "contosob2c", Policies: []string{"B2C_1_susi", "B2C_1A_custom"}}},
+		{ID: mockidp.Customers, Name: "customers", External: &identity.External{Domain: "contosocx"}},
 	}
 }
 

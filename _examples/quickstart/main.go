@@ -3,6 +3,7 @@
 //
 //	go run ./quickstart          the table
 //	go run ./quickstart -serve   leaves the API running and prints curl commands with fresh tokens
+//	go run ./quickstart -idp https://localhost:8443   the API alone, for the tokens of an identity mockidp that runs there
 package main
 
 import (
@@ -28,15 +29,23 @@ import (
 
 func main() {
 	serve := flag.Bool("serve", false, "leave the API running and print curl commands")
+	idp := flag.String("idp", "", "the `origin` of an identity mockidp to serve the API for, such as https://localhost:8443")
+	ca := flag.String("ca", "../mockidp-ca.pem", "with -idp, the `file` with its authority")
 	flag.Parse()
-	if err := run(*serve); err != nil {
+	var err error
+	if *idp != "" {
+		err = serveFor(*idp, *ca)
+	} else {
+		err = run(*serve)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
 func run(serve bool) error {
 	idp := mockidp.New()
-	cfg := config(idp.Client())
+	cfg := config(idp.Client(), tenants()...)
 	if !serve { // the table says it all; with -serve the log shows why a request was refused
 		cfg.Observe.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -72,15 +73,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // report makes an exit code of an error.
 func report(err error, name string, stderr io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return exitOK
-	case errors.As(err, new(usageError)):
-		fmt.Fprintf(stderr, "identity %s: %v\nidentity help %s lists the flags.\n", name, err, name)
-		return exitUsage
 	}
-	fmt.Fprintf(stderr, "identity %s: %v\n", name, err)
-	return exitFailed
+	text := strings.TrimPrefix(err.Error(), name+": ") // of the package of the same name
+	fmt.Fprintf(stderr, "identity %s: %s\n", name, text)
+	if !errors.As(err, new(usageError)) {
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "identity help %s lists the flags.\n", name)
+	return exitUsage
 }
 
 func usage(w io.Writer) {
@@ -91,14 +93,15 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nidentity help COMMAND lists the flags of a command.\n")
 }
 
-// parse reads the flags of a command. Help goes to stdout; everything else is an error of the caller's.
-func parse(flags *flag.FlagSet, args []string, stdout io.Writer) error {
+// parse reads the flags of a command. Help, with what the command is about, goes to stdout; everything else is an error of the
+// caller's.
+func parse(flags *flag.FlagSet, about string, args []string, stdout io.Writer) error {
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
-		fmt.Fprintf(stdout, "Usage: identity %s [FLAGS]\n\n", flags.Name())
+		fmt.Fprintf(stdout, "Usage: identity %s [FLAGS]\n\n%s\nFlags:\n", flags.Name(), about)
 		flags.PrintDefaults()
 		return err
 	case err != nil:

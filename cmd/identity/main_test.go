@@ -141,6 +141,17 @@ func (r *running) get(path string) (status int, answer map[string]any) {
 	return r.send("GET", path, "", "")
 }
 
+// fitsTerminal checks that no line is longer than 80 columns.
+func fitsTerminal(t *testing.T, text string) {
+	t.Helper()
+	tabs := strings.NewReplacer("    \t", "        ", "\t", "        ") // the first is how package flag begins a line
+	for line := range strings.Lines(text) {
+		if line = tabs.Replace(strings.TrimSuffix(line, "\n")); len(line) > 80 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+}
+
 func TestDispatch(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
@@ -158,6 +169,7 @@ func TestDispatch(t *testing.T) {
 				t.Errorf("%q: no -%s in %s", args, name, stdout)
 			}
 		}
+		fitsTerminal(t, stdout)
 	}
 	fails(t, 2, []string{"Usage: identity COMMAND"})
 	fails(t, 2, []string{`unknown command "mock"`, "Usage"}, "mock")

@@ -19,6 +19,12 @@ import (
 	"github.com/echo-identity/identity/mockidp"
 )
 
+const aboutMockIDP = `Serves an offline stand-in for Microsoft's identity platform, for tests, until
+Ctrl-C or SIGTERM. Without flags it has a default directory of tenants, users
+and applications at https://localhost:8443, and prints what to paste into
+MSAL Go, MSAL browser, MSAL Node, curl, and an API with identity.Config.
+`
+
 // mockFlags are the flags of identity mockidp.
 type mockFlags struct {
 	config            string
@@ -33,12 +39,12 @@ type mockFlags struct {
 
 func (f *mockFlags) set() *flag.FlagSet {
 	flags := flag.NewFlagSet("mockidp", flag.ContinueOnError)
-	flags.StringVar(&f.config, "config", "", "a `file` with the directory, in JSON; none means a default one")
+	flags.StringVar(&f.config, "config", "", "a `file` with the directory, in JSON, as the admin API gives it; none\nmeans a default one")
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:8443", "`address` to listen on; port 0 means a free one")
-	flags.BoolVar(&f.tls, "tls", true, "serve https; with -tls=false http, which no MSAL client takes")
+	flags.BoolVar(&f.tls, "tls", true, "serve https; MSAL clients take nothing else")
 	flags.StringVar(&f.certFile, "cert-file", "", "a certificate to serve, in PEM, from this `file`; none means one of a\nnew authority")
 	flags.StringVar(&f.keyFile, "key-file", "", "the key of -cert-file, in PEM, from this `file`")
-	flags.StringVar(&f.caFile, "ca-file", "mockidp-ca.pem", "the `file` to write the new authority's certificate to")
+	flags.StringVar(&f.caFile, "ca-file", "mockidp-ca.pem", "the `file` for the new authority's certificate")
 	flags.BoolVar(&f.admin, "admin", true, "serve the admin API, to callers on this machine")
 	flags.BoolVar(&f.remote, "insecure-allow-remote", false, "accept an -addr that other machines reach: whoever does can sign in as\nanybody")
 	flags.BoolVar(&f.verbose, "v", false, "log every request to standard error")
@@ -52,7 +58,7 @@ const shutdownTime = 5 * time.Second
 // runMockIDP serves until ctx ends.
 func runMockIDP(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	var f mockFlags
-	if err := parse(f.set(), args, stdout); err != nil {
+	if err := parse(f.set(), aboutMockIDP, args, stdout); err != nil {
 		return err
 	}
 	how, err := f.listening(stderr)

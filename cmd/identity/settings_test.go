@@ -44,11 +44,7 @@ func TestSettingsAreReadable(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	out := r.stdout.String()
-	for line := range strings.Lines(strings.ReplaceAll(out, r.caFile, "/home/jo/mockidp-ca.pem")) {
-		if line = strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "        "); len(line) > 80 {
-			t.Errorf("%d columns: %s", len(line), line)
-		}
-	}
+	fitsTerminal(t, strings.ReplaceAll(out, r.caFile, "/home/jo/mockidp-ca.pem"))
 	squeeze := func(s string) string { return regexp.MustCompile(`\s+`).ReplaceAllString(s, "") }
 	for _, heading := range []string{"GO", "MSAL GO", "IDENTITY"} {
 		file := part(t, out, heading)

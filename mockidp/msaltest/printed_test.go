@@ -16,14 +16,19 @@ import (
 	"testing"
 )
 
-// What `identity mockidp` prints is pasted into new programs as it is. They sign in, and the printed API accepts their tokens.
+// What `identity mockidp` prints is pasted into new programs as it is. They sign in, and both the printed API and the quickstart's
+// accept their tokens.
 func TestPrinted(t *testing.T) {
 	t.Parallel()
 	p := startCommand(t)
 	api := p.startPrintedAPI(t)
+	quickstart := p.startQuickstart(t)
 	me := func(t *testing.T, token string) string {
 		t.Helper()
-		status, body := get(t, api+"/me", strings.TrimSpace(token))
+		token = strings.TrimSpace(token)
+		status, body := get(t, quickstart+"/me", token)
+		equal(t, "status of the quickstart's /me", status, http.StatusOK)
+		status, body = get(t, api+"/me", token)
 		equal(t, "status of /me", status, http.StatusOK)
 		return string(body)
 	}
@@ -124,13 +129,27 @@ func (p *printed) build(t *testing.T, heading string, changes ...string) string 
 // startPrintedAPI runs the printed API, on a free port.
 func (p *printed) startPrintedAPI(t *testing.T) string {
 	t.Helper()
-	lines := startProgram(t, exec.Command(p.build(t, "IDENTITY", "localhost:8080", "localhost:0")))
+	return startListening(t, exec.Command(p.build(t, "IDENTITY", "localhost:8080", "localhost:0")))
+}
+
+// startQuickstart runs the API of _examples.
+func (p *printed) startQuickstart(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "quickstart")
+	output(t, exec.CommandContext(t.Context(), "go", "build", "-C", "../../_examples", "-o", binary, "./quickstart"))
+	return startListening(t, exec.Command(binary, "-idp", p.origin, "-ca", p.caFile))
+}
+
+// startListening runs a program that says on which loopback address it listens.
+func startListening(t *testing.T, cmd *exec.Cmd) (origin string) {
+	t.Helper()
+	lines := startProgram(t, cmd)
 	for lines.Scan() {
-		if _, address, found := strings.Cut(lines.Text(), "started on "); found {
-			return "http://" + regexp.MustCompile(`[\d.]+:\d+`).FindString(address)
+		if address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(lines.Text()); address != "" {
+			return "http://" + address
 		}
 	}
-	t.Fatal("the API did not start")
+	t.Fatalf("%s does not listen", cmd)
 	return ""
 }
 
