@@ -26,13 +26,13 @@ const maxAdminBody = 16 << 20
 //	GET    /.mockidp/directory                                 everything, in the shape of a directory file
 //	PUT    /.mockidp/directory                                 replaces everything
 //	GET    /.mockidp/tenants/{tenant}                          one tenant
-//	POST   /.mockidp/tenants                                   adds a tenant, or changes it
+//	POST   /.mockidp/tenants                                   adds a tenant, or replaces it
 //	DELETE /.mockidp/tenants/{tenant}                          removes a tenant
-//	POST   /.mockidp/tenants/{tenant}/users                    adds a user, or changes it
+//	POST   /.mockidp/tenants/{tenant}/users                    adds a user, or replaces it
 //	DELETE /.mockidp/tenants/{tenant}/users/{user}             removes a user
-//	POST   /.mockidp/tenants/{tenant}/applications             adds an application, or changes it
+//	POST   /.mockidp/tenants/{tenant}/applications             adds an application, or replaces it
 //	DELETE /.mockidp/tenants/{tenant}/applications/{client}    removes an application
-//	POST   /.mockidp/personal-accounts                         adds a personal account, or changes it
+//	POST   /.mockidp/personal-accounts                         adds a personal account, or replaces it
 //	DELETE /.mockidp/personal-accounts/{user}                  removes a personal account
 //	GET    /.mockidp/tenants/{tenant}/tokens                   the kinds of tokens that can be minted
 //	POST   /.mockidp/tenants/{tenant}/tokens                   mints a token
@@ -57,8 +57,8 @@ const maxAdminBody = 16 << 20
 //	GET    /.mockidp/requests                                  the requests that were recorded
 //	DELETE /.mockidp/requests                                  forgets them
 //
-// It answers callers on the same machine alone, under a loopback name, and no page of another origin. Its requests are not recorded,
-// and no fault hits them. What is wrong with a request is said all at once, with paths.
+// It answers callers on the same machine alone, under a loopback name; a page of another origin can neither change nor read anything.
+// Its requests are not recorded, and no fault hits them. What is wrong with a request is said all at once, with paths.
 func WithAdmin() Option {
 	return func(s *Server) { s.admin = &admin{} }
 }
@@ -81,7 +81,7 @@ var adminEndpoints []adminEndpoint
 func init() { // not a plain value: the list of them is one of them
 	adminEndpoints = slices.Concat([]adminEndpoint{
 		{"GET", "", "this list", nil, (*adminCall).list},
-	}, directoryCalls, tokenCalls, deviceCalls, keyCalls, faultCalls, clockCalls, requestCalls)
+	}, directoryCalls, tokenCalls, sessionCalls, keyCalls, faultCalls, clockCalls, requestCalls)
 }
 
 // adminCall is a request to the API.
@@ -181,7 +181,8 @@ func adminRefused(r *adminRefusal) answer {
 	return adminAnswer(r.status, object{{"errors", errors}})
 }
 
-// foreignCaller refuses other machines, names that a foreign page can have (DNS rebinding), and other origins (CSRF).
+// foreignCaller refuses other machines, names that a foreign page can have (DNS rebinding), and changes by other origins (CSRF). What
+// they GET changes nothing, and browsers keep the answers from them: no header allows otherwise.
 func foreignCaller(rt *route, r *http.Request) *adminRefusal {
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); r.RemoteAddr != "" && (err != nil || !isLoopback(host)) {
 		return refused(http.StatusForbidden, "", "the admin API is for callers on the same machine")

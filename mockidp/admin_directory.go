@@ -11,13 +11,13 @@ var directoryCalls = []adminEndpoint{
 	{"GET", "directory", "everything, in the shape of a directory file", nil, (*adminCall).getDirectory},
 	{"PUT", "directory", "replaces everything", nil, (*adminCall).putDirectory},
 	{"GET", "tenants/{tenant}", "one tenant", ofKind, (*adminCall).getTenant},
-	{"POST", "tenants", "adds a tenant, or changes it", nil, (*adminCall).postTenant},
+	{"POST", "tenants", "adds a tenant, or replaces it", nil, (*adminCall).postTenant},
 	{"DELETE", "tenants/{tenant}", "removes a tenant", ofKind, (*adminCall).deleteTenant},
-	{"POST", "tenants/{tenant}/users", "adds a user, or changes it", ofKind, (*adminCall).postUser},
+	{"POST", "tenants/{tenant}/users", "adds a user, or replaces it", ofKind, (*adminCall).postUser},
 	{"DELETE", "tenants/{tenant}/users/{user}", "removes a user", ofKind, (*adminCall).deleteUser},
-	{"POST", "tenants/{tenant}/applications", "adds an application, or changes it", ofKind, (*adminCall).postApplication},
+	{"POST", "tenants/{tenant}/applications", "adds an application, or replaces it", ofKind, (*adminCall).postApplication},
 	{"DELETE", "tenants/{tenant}/applications/{client}", "removes an application", ofKind, (*adminCall).deleteApplication},
-	{"POST", "personal-accounts", "adds a personal account, or changes it", nil, (*adminCall).postPersonal},
+	{"POST", "personal-accounts", "adds a personal account, or replaces it", nil, (*adminCall).postPersonal},
 	{"DELETE", "personal-accounts/{user}", "removes a personal account", nil, (*adminCall).deletePersonal},
 }
 

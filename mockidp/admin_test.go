@@ -115,6 +115,7 @@ func TestAdminCallers(t *testing.T) {
 		{name: "a foreign page of a browser of today", headers: []string{"Sec-Fetch-Site", "cross-site"}, want: 403},
 		{name: "another port", headers: []string{"Sec-Fetch-Site", "same-site"}, want: 403},
 		{name: "its own page", headers: []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://localhost:8443"}, want: 200},
+		{name: "a foreign page asks, and may not read the answer", method: "GET", headers: []string{"Origin", "https://attacker.example"}, want: 200},
 		{name: "another machine reads", method: "GET", remote: "192.0.2.7:5555", want: 403},
 	}
 	for _, row := range rows {

@@ -34,11 +34,10 @@ type domainID struct {
 
 func newDirectory(tenants []Tenant) directory {
 	d := directory{
-		tenants:  make(map[tenantID]*tenant),
-		domains:  make(map[domainID]*tenant),
-		owners:   make(map[string]*tenant),
-		privates: make(map[string]*cloudFacts),
-
+		tenants:   make(map[tenantID]*tenant),
+		domains:   make(map[domainID]*tenant),
+		owners:    make(map[string]*tenant),
+		privates:  make(map[string]*cloudFacts),
 		populated: make(map[tenantID]*tenant),
 	}
 	for _, t := range tenants {
@@ -47,7 +46,7 @@ func newDirectory(tenants []Tenant) directory {
 	return d
 }
 
-// add adds or changes a tenant. It panics when the tenant cannot be, or claims a name of another one.
+// add adds or replaces a tenant. It panics when the tenant cannot be, or claims a name of another one.
 func (d *directory) add(description Tenant) {
 	t := description.checked()
 	var p problems
@@ -145,7 +144,7 @@ func (d *directory) byDomain(rt *route, kind Kind) *tenant {
 	return nil
 }
 
-// AddTenant adds a tenant, or changes the one of the same ID and kind, whose keys stay. It panics like [New]. Handles made before
+// AddTenant adds a tenant, or replaces the one of the same ID and kind, whose keys stay. It panics like [New]. Handles made before
 // keep the tenant as it was.
 func (s *Server) AddTenant(t Tenant) {
 	s.mu.Lock()
@@ -153,7 +152,7 @@ func (s *Server) AddTenant(t Tenant) {
 	s.directory.add(t)
 }
 
-// AddAccount adds a user to a tenant, or changes the one of the same ID. It panics like [New], and when there is no such tenant.
+// AddAccount adds a user to a tenant, or replaces the one of the same ID. It panics like [New], and when there is no such tenant.
 func (s *Server) AddAccount(tenantID string, kind Kind, a Account) {
 	s.edit(tenantID, kind, func(t *Tenant) {
 		a = a.clone()
@@ -161,7 +160,7 @@ func (s *Server) AddAccount(tenantID string, kind Kind, a Account) {
 	})
 }
 
-// AddApplication registers an application in a tenant, or changes the one of the same ID. It panics like [New], and when there
+// AddApplication registers an application in a tenant, or replaces the one of the same ID. It panics like [New], and when there
 // is no such tenant.
 func (s *Server) AddApplication(tenantID string, kind Kind, a Application) {
 	s.edit(tenantID, kind, func(t *Tenant) {

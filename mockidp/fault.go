@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Endpoint is a kind of document, or another thing that requests are for. As a filter the zero value, [AnyEndpoint], stands for all of them.
+// Endpoint is a kind of document, or another thing that requests are for. The zero value, [AnyEndpoint], is a filter that lets all of
+// them through.
 type Endpoint int
 
 // The endpoints.
@@ -20,7 +21,7 @@ const (
 	OtherEndpoint          // anything else: a path that nothing is served at, a host that nobody has
 )
 
-// The endpoints of the protocol.
+// The endpoints of the protocol, from AuthorizeEndpoint on.
 const (
 	AuthorizeEndpoint  Endpoint = iota + 10
 	TokenEndpoint               // every grant
@@ -33,6 +34,7 @@ const (
 )
 
 var endpointNames = map[Endpoint]string{
+	AnyEndpoint: "AnyEndpoint", Discovery: "Discovery", JWKS: "JWKS", OtherEndpoint: "OtherEndpoint",
 	AuthorizeEndpoint: "AuthorizeEndpoint", TokenEndpoint: "TokenEndpoint", DeviceCodeEndpoint: "DeviceCodeEndpoint", LogoutEndpoint: "LogoutEndpoint",
 	UserInfoEndpoint: "UserInfoEndpoint", InstanceDiscovery: "InstanceDiscovery", UserRealm: "UserRealm", PageEndpoint: "PageEndpoint",
 }
@@ -41,16 +43,6 @@ var endpointNames = map[Endpoint]string{
 func (e Endpoint) String() string {
 	if name, ok := endpointNames[e]; ok {
 		return name
-	}
-	switch e {
-	case AnyEndpoint:
-		return "AnyEndpoint"
-	case Discovery:
-		return "Discovery"
-	case JWKS:
-		return "JWKS"
-	case OtherEndpoint:
-		return "OtherEndpoint"
 	}
 	return fmt.Sprintf("Endpoint(%d)", int(e))
 }
@@ -78,7 +70,7 @@ type Fault struct {
 	Header http.Header
 	// Body, unless nil, replaces the answer.
 	Body []byte
-	// Edit changes the answer, or Body. It must not keep its argument.
+	// Edit changes the answer, or Body. It must not keep its argument, and be safe for concurrent use.
 	Edit func(body []byte) []byte
 	// Redirect is a Location; the status is 302 unless set.
 	Redirect string

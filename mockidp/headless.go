@@ -218,6 +218,7 @@ func (a *authorizeResponse) redirect() (*Redirect, error) {
 }
 
 // ApproveDeviceCode signs a user in on the device that shows the code, as the page would after consent. No password is asked for.
+// It is an error when no device waits with that code, or when its tenant has no such user.
 func (s *Server) ApproveDeviceCode(userCode, login string) error {
 	d := s.deviceByUserCode(userCode)
 	if d == nil {
@@ -239,7 +240,7 @@ func (s *Server) ApproveDeviceCode(userCode, login string) error {
 	return nil
 }
 
-// DeclineDeviceCode refuses the device that shows the code.
+// DeclineDeviceCode refuses the device that shows the code. It is an error when no device waits with it.
 func (s *Server) DeclineDeviceCode(userCode string) error {
 	d := s.deviceByUserCode(userCode)
 	if d == nil {

@@ -46,6 +46,9 @@ type Answered struct {
 // HealthPath is where a listening server answers 200, whatever host is asked and whatever faults there are. It is not recorded.
 const HealthPath = "/healthz"
 
+// ErrNotLoopback is why [Listen] refuses an address that other machines can reach.
+var ErrNotLoopback = errors.New("the address is not on the loopback interface: whoever reaches this server can sign in as anybody")
+
 // Listen is [Start] outside of tests: it makes a server that listens until [Server.Shutdown]. The error says why it cannot listen; it
 // panics on options like [New].
 //
@@ -88,7 +91,7 @@ func (how Listening) address() (string, error) {
 		return "", fmt.Errorf("mockidp: address: %w", err)
 	}
 	if !how.AllowRemote && !isLoopback(host) {
-		return "", fmt.Errorf("mockidp: address %q is not on the loopback interface: whoever reaches this server can sign in as anybody", how.Address)
+		return "", fmt.Errorf("mockidp: %q: %w", how.Address, ErrNotLoopback)
 	}
 	if host == "localhost" {
 		host = "127.0.0.1"
@@ -103,30 +106,6 @@ func localAddress(a net.Addr) string {
 		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
 	}
 	return a.String()
-}
-
-// serverConfig serves a certificate for whatever host the client names.
-func (a *authority) serverConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if h.ServerName != "" {
-				return a.leaf(h.ServerName), nil
-			}
-			address, _, _ := net.SplitHostPort(h.Conn.LocalAddr().String()) // without SNI the client names an IP address
-			return a.leaf(address), nil
-		},
-	}
-}
-
-// clientOf connects to one address only. The host of the URL decides about the certificate.
-func (a *authority) clientOf(address string) *http.Transport {
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
-		},
-		TLSClientConfig: &tls.Config{RootCAs: a.pool(), MinVersion: tls.VersionTLS12},
-	}
 }
 
 // listener is the part of a server that owns a socket.

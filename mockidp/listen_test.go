@@ -103,7 +103,7 @@ func TestListenWithCertificate(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{":8443", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "mock.example:0", "127.0.0.1.example:0"} {
-		if idp, err := mockidp.Listen(mockidp.Listening{Address: address}); err == nil || !strings.Contains(err.Error(), "loopback") {
+		if idp, err := mockidp.Listen(mockidp.Listening{Address: address}); !errors.Is(err, mockidp.ErrNotLoopback) {
 			t.Errorf("%s: got=%v %v, want a refusal", address, idp, err)
 		}
 	}

@@ -15,17 +15,17 @@ import (
 )
 
 // Server is the mock. It is an [http.Handler]; what a request reaches depends on its host and path alone, so that one server
-// stands in for all of Microsoft's hosts. Make it with [New] or [Start]. It is safe for concurrent use.
+// stands in for all of Microsoft's hosts. Make it with [New], [Start] or [Listen]. It is safe for concurrent use.
 type Server struct {
-	// URL is the origin of a started server, "https://127.0.0.1:port"; it is empty for one made by New. It must not be modified.
+	// URL is the origin of a server that listens, "https://127.0.0.1:port"; it is empty for one made by New. It must not be modified.
 	// Everything is reached there, by path, and issuers in its documents are on it.
 	URL string
 
 	now       func() time.Time
 	transport *transport
-	authority *authority    // nil unless started
-	closing   chan struct{} // closed when a started server ends; nil otherwise
-	listener  *listener     // nil unless started
+	authority *authority    // nil unless the server listens with a certificate of its own
+	closing   chan struct{} // closed when a server that listens ends; nil otherwise
+	listener  *listener     // nil unless the server listens
 	remote    bool          // any host that is nobody else's is this server
 	admin     *admin        // nil: there is no admin API
 
@@ -168,7 +168,7 @@ func (s *Server) Transport() http.RoundTripper { return s.transport }
 // Client is a client on [Server.Transport], a new one with each call.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: s.transport} }
 
-// CA is the authority of a started server's certificates; nil for one made by New.
+// CA is the authority of the certificates that a server makes when it listens; nil where it makes none.
 func (s *Server) CA() *x509.CertPool {
 	if s.authority == nil {
 		return nil
@@ -176,8 +176,7 @@ func (s *Server) CA() *x509.CertPool {
 	return s.authority.pool()
 }
 
-// CACertificate is the authority's certificate, for clients that read it from a file; nil for a server made by New. It must
-// not be modified.
+// CACertificate is the authority's certificate, for clients that read it from a file; nil where CA is. It must not be modified.
 func (s *Server) CACertificate() *x509.Certificate {
 	if s.authority == nil {
 		return nil

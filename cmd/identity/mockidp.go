@@ -140,7 +140,7 @@ func explainListen(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w\n-addr 127.0.0.1:0 takes a free port", err)
-	case strings.Contains(err.Error(), "loopback"):
+	case errors.Is(err, mockidp.ErrNotLoopback):
 		return usagef("%w\n-insecure-allow-remote allows it", err)
 	}
 	return err

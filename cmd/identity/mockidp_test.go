@@ -172,7 +172,7 @@ func TestConfigFromAdmin(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	fails(t, 2, []string{"identity mockidp: address ", "loopback", "-insecure-allow-remote"}, "mockidp", "-addr", "0.0.0.0:0")
+	fails(t, 2, []string{"identity mockidp: \"0.0.0.0:0\": the address ", "loopback", "-insecure-allow-remote"}, "mockidp", "-addr", "0.0.0.0:0")
 	fails(t, 2, []string{"loopback"}, "mockidp", "-addr", ":0")
 	fails(t, 1, []string{"8443x"}, "mockidp", "-addr", "127.0.0.1:8443x")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
