@@ -17,13 +17,18 @@ import (
 
 // output is what a command writes while a test reads it.
 type output struct {
-	mu   sync.Mutex // guards text
+	mu   sync.Mutex // guards what follows
 	text strings.Builder
+	line chan<- struct{} // closed after the first line, then nil
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.line != nil && strings.Contains(string(p), "\n") {
+		defer close(o.line)
+		o.line = nil
+	}
 	return o.text.Write(p)
 }
 
@@ -73,7 +78,8 @@ type running struct {
 // start runs the command with a free port and a CA file of its own until the end of the test.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, caFile: filepath.Join(t.TempDir(), "ca.pem"), stdout: new(output), stderr: new(output)}
+	said := make(chan struct{})
+	r := &running{t: t, caFile: filepath.Join(t.TempDir(), "ca.pem"), stdout: &output{line: said}, stderr: new(output)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
@@ -87,21 +93,15 @@ func start(t *testing.T, args ...string) *running {
 		return <-ended
 	})
 	t.Cleanup(func() { r.stop() })
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if line, _, whole := strings.Cut(r.stdout.String(), "\n"); whole {
-			r.origin = strings.Fields(line)[1]
-			break
-		}
-		select {
-		case code := <-ended:
-			ended <- code
-			t.Fatalf("%q: ended with %d: %s", args, code, r.stderr)
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%q: nothing is said: %s", args, r.stderr)
-		}
+	select {
+	case <-said:
+	case code := <-ended:
+		ended <- code
+		t.Fatalf("%q: ended with %d: %s", args, code, r.stderr)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%q: nothing is said: %s", args, r.stderr)
 	}
+	r.origin = strings.Fields(r.stdout.String())[1]
 	r.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots()}}}
 	return r
 }
