@@ -88,7 +88,7 @@ func (how Listening) address() (string, error) {
 	}
 	host, port, err := net.SplitHostPort(how.Address)
 	if err != nil {
-		return "", fmt.Errorf("mockidp: address: %w", err)
+		return "", fmt.Errorf("mockidp: %w", err)
 	}
 	if !how.AllowRemote && !isLoopback(host) {
 		return "", fmt.Errorf("mockidp: %q: %w", how.Address, ErrNotLoopback)

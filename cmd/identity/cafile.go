@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ func writeCA(path string, authority *x509.Certificate) error {
 	case err != nil:
 		return err
 	case !writtenBefore(old, authority):
-		return fmt.Errorf("%s is not a certificate of mockidp; -ca-file names another file", path)
+		return errors.New("is there, and is not a certificate of mockidp: name another file")
 	}
 	// Whole or not at all: clients may be reading it.
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")

@@ -84,7 +84,7 @@ func runMockIDP(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	}()
 	if idp.CACertificate() != nil {
 		if err := writeCA(f.caFile, idp.CACertificate()); err != nil {
-			return err
+			return fmt.Errorf("-ca-file %s: %w", f.caFile, err)
 		}
 	}
 	if err := f.print(stdout, idp, d); err != nil {
@@ -109,7 +109,7 @@ func (f *mockFlags) listening(stderr io.Writer) (mockidp.Listening, error) {
 	if f.certFile != "" {
 		pair, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
 		if err != nil {
-			return how, err
+			return how, fmt.Errorf("-cert-file %s with -key-file %s: %w", f.certFile, f.keyFile, err)
 		}
 		how.Certificate = &pair
 	}

@@ -113,6 +113,7 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	fails(t, 2, []string{"-key-file"}, "mockidp", "-cert-file", cert)
 	fails(t, 2, []string{"-tls=false"}, "mockidp", "-cert-file", cert, "-key-file", keyFile, "-tls=false")
+	fails(t, 1, []string{"-cert-file " + keyFile, "-key-file " + keyFile, "PEM"}, "mockidp", "-cert-file", keyFile, "-key-file", keyFile)
 	fails(t, 1, []string{"missing.pem"}, "mockidp", "-cert-file", cert, "-key-file", filepath.Join(dir, "missing.pem"))
 }
 
@@ -220,7 +221,7 @@ func TestCAFile(t *testing.T) {
 	}
 	write(t, key, "")
 	start(t, "-ca-file", key)
-	fails(t, 1, []string{"no such file"}, "mockidp", "-addr", "127.0.0.1:0", "-ca-file", filepath.Join(dir, "none", "ca.pem"))
+	fails(t, 1, []string{"-ca-file " + filepath.Join(dir, "none", "ca.pem") + ": ", "no such file"}, "mockidp", "-addr", "127.0.0.1:0", "-ca-file", filepath.Join(dir, "none", "ca.pem"))
 	fails(t, 1, []string{"directory"}, "mockidp", "-addr", "127.0.0.1:0", "-ca-file", dir)
 	fails(t, 2, []string{"-ca-file"}, "mockidp", "-ca-file", "")
 	left, _ := os.ReadDir(dir)
