@@ -26,9 +26,9 @@ func TestPrinted(t *testing.T) {
 	me := func(t *testing.T, token string) string {
 		t.Helper()
 		token = strings.TrimSpace(token)
-		status, body := get(t, quickstart+"/me", token)
+		status, _ := get(t, quickstart+"/me", token)
 		equal(t, "status of the quickstart's /me", status, http.StatusOK)
-		status, body = get(t, api+"/me", token)
+		status, body := get(t, api+"/me", token)
 		equal(t, "status of /me", status, http.StatusOK)
 		return string(body)
 	}
