@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,6 +67,37 @@ func TestRefusedTokensAreNotCached(t *testing.T) {
 		a.get(forgery).refused(t, identity.ErrKeyNotFound)
 	}
 	wantHits(t, &n, 0)
+}
+
+// A token is remembered as a whole: whatever else ends like it is none of its kind. Each forgery carries the signature of a warm
+// token, whole or its end.
+func TestForgeryOfAWarmToken(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	a := newAPI(t, hits(&n, nil))
+	warm := a.token(mockidp.Scopes("Orders.Read"))
+	header, _, _ := strings.Cut(warm, ".")
+	_, payload, _ := strings.Cut(a.token(mockidp.Scopes("Orders.Write")), ".")
+	payload = payload[:strings.LastIndexByte(payload, '.')]
+	signature := warm[strings.LastIndexByte(warm, '.')+1:]
+	a.get(warm).accepted(t)
+	for name, row := range map[string]struct {
+		token    string
+		sentinel error
+	}{
+		"another payload": {header + "." + payload + "." + signature, identity.ErrSignature},
+		"only the end":    {"a.b." + signature[len(signature)-32:], identity.ErrTokenMalformed},
+		"nothing but it":  {signature[len(signature)-32:], identity.ErrTokenMalformed},
+		"longer":          {"A" + warm, identity.ErrTokenMalformed},
+		"too long":        {strings.Repeat("A", 1<<20) + warm, identity.ErrTokenTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.get(row.token).refused(t, row.sentinel)
+		})
+	}
+	wantHits(t, &n, 0)
+	a.get(warm).accepted(t)
+	wantHits(t, &n, 1)
 }
 
 // A warm token is judged by the tenant as it is now: removed, changed in one rule, or replaced by an equal one.
