@@ -106,12 +106,12 @@ func (c *Corpus) Issuers() map[string]bool {
 	return issuers
 }
 
-// KeySetURL is where the first tenant's keys are published.
-func (c *Corpus) KeySetURL() (string, error) {
+// KeySetURL is where a tenant's keys are published.
+func (c *Corpus) KeySetURL(tenant string) (string, error) {
 	var document struct {
 		KeySet string `json:"jwks_uri"`
 	}
-	text, err := c.Get(c.IdP.Tenant(c.Tenants[0]).DiscoveryURL())
+	text, err := c.Get(c.IdP.Tenant(tenant).DiscoveryURL())
 	if err != nil {
 		return "", err
 	}
@@ -138,9 +138,15 @@ func (c *Corpus) RSA(t *Token) error {
 	return rsa.VerifyPKCS1v15(c.Key, crypto.SHA256, digest[:], t.signature)
 }
 
-func newToken(raw string) (*Token, error) {
+// Bearer is a token that only libraries are asked about, not RSA.
+func Bearer(raw string) *Token {
 	t := &Token{Bearer: "Bearer " + raw}
 	t.Raw = t.Bearer[len("Bearer "):]
+	return t
+}
+
+func newToken(raw string) (*Token, error) {
+	t := Bearer(raw)
 	dot := strings.LastIndexByte(raw, '.')
 	t.signed = []byte(raw[:dot])
 	var err error

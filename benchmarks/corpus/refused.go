@@ -41,11 +41,7 @@ func (c *Corpus) Refuse(n int) (*Refused, error) {
 }
 
 // Oversized is a bearer token of a megabyte.
-func Oversized() *Token {
-	t := &Token{Bearer: "Bearer " + strings.Repeat("a", 1<<20)}
-	t.Raw = t.Bearer[len("Bearer "):]
-	return t
-}
+func Oversized() *Token { return Bearer(strings.Repeat("a", 1<<20)) }
 
 func noise(random *rand.Rand, length int) []byte {
 	text := make([]byte, length)

@@ -19,7 +19,7 @@ type joseClaims struct {
 }
 
 func goJOSE(_ context.Context, c *corpus.Corpus) (Peer, error) {
-	url, err := c.KeySetURL()
+	url, err := c.KeySetURL(c.Tenants[0])
 	if err != nil {
 		return Peer{}, err
 	}

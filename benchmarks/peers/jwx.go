@@ -14,7 +14,7 @@ import (
 // jwxV3 parses and validates with a key set. Microsoft's keys say nothing of their algorithm; it is written into them once,
 // because to infer it for each token, as the documentation has it, costs more.
 func jwxV3(ctx context.Context, c *corpus.Corpus) (Peer, error) {
-	url, err := c.KeySetURL()
+	url, err := c.KeySetURL(c.Tenants[0])
 	if err != nil {
 		return Peer{}, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // newKeyfunc is keyfunc.NewDefaultCtx of its README, with the mock's client.
 func newKeyfunc(ctx context.Context, c *corpus.Corpus) (keyfunc.Keyfunc, error) {
-	url, err := c.KeySetURL()
+	url, err := c.KeySetURL(c.Tenants[0])
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func TestPeersAgree(t *testing.T) {
 	} {
 		raw := c.Mint(0, bad.opts...)
 		for _, peer := range all {
-			if peer.Verify(&corpus.Token{Raw: raw, Bearer: "Bearer " + raw}) == nil {
+			if peer.Verify(corpus.Bearer(raw)) == nil {
 				t.Errorf("%s, %s: accepted", peer.Name, bad.name)
 			}
 		}
@@ -76,7 +76,7 @@ func TestStacksAskForTheScope(t *testing.T) {
 	}
 	raw := c.Mint(0, mockidp.Scopes(strings.ToLower(corpus.Scope)))
 	for name, stack := range map[string]*peers.Stack{"identity": peers.NewStack(peers.Identity(verifier)...), "echo-jwt": peers.NewStack(other...)} {
-		if got := stack.Serve(&corpus.Token{Raw: raw, Bearer: "Bearer " + raw}); got != 403 {
+		if got := stack.Serve(corpus.Bearer(raw)); got != 403 {
 			t.Errorf("%s, scope in lower case: got=%d, want=403", name, got)
 		}
 		if err := stack.Accept(c.Users[0]); err != nil {

@@ -25,7 +25,7 @@ type zitadelClaims struct {
 // zitadelOIDC is VerifyAccessToken with the remote key set of relying parties. The audience is left to its user. (VerifyIDToken
 // refuses access tokens: their azp is the client and not this API.)
 func zitadelOIDC(ctx context.Context, c *corpus.Corpus) (Peer, error) {
-	url, err := c.KeySetURL()
+	url, err := c.KeySetURL(c.Tenants[0])
 	if err != nil {
 		return Peer{}, err
 	}
