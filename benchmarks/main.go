@@ -6,7 +6,7 @@
 //	go -C benchmarks run . -short              # everything in less than a minute, to see that it works
 //	go -C benchmarks run . -write              # everything, and RESULTS.md with its plots
 //
-// It ends with an error if a target was missed.
+// It ends with an error if a target was missed, unless the run was short.
 package main
 
 import (
@@ -72,6 +72,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := report.Text(os.Stdout, b.explanation()); err != nil {
+		return err
+	}
 	var sections []report.Section
 	for _, part := range parts {
 		if !slices.Contains(names, part.name) {
@@ -91,7 +94,12 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return conclude(sections, time.Since(began))
+	err = conclude(sections, time.Since(began))
+	if *short {
+		fmt.Println("The run was short: none of its figures means anything.")
+		return nil
+	}
+	return err
 }
 
 // conclude counts the targets.

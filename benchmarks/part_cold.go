@@ -29,12 +29,12 @@ func (b *bench) measureCold() (report.Section, error) {
 		return report.Section{}, err
 	}
 	rows := costRows(costs)
-	for i, limit := range []float64{1: 1.10, 2: 1.15, 3: 1.15} {
+	for i, limit := range []float64{1: coldTarget, 2: newTokenTarget, 3: newTokenTarget} {
 		if limit > 0 {
 			rows[i].Targets = []report.Target{ratioAtMost(costs[i], limit)}
 		}
 	}
-	return report.Section{Title: "Cold", Note: costNote + " The whole Echo stack is routing, extraction, parsing, all checks, the " +
+	return report.Section{Title: "Cold", Note: "The whole Echo stack is routing, extraction, parsing, all checks, the " +
 		"signature, a fresh principal in both contexts, a scope guard and a handler.", Columns: costColumns, Rows: rows}, nil
 }
 

@@ -16,10 +16,8 @@ func (b *bench) measureWarm() (report.Section, error) {
 		return report.Section{}, err
 	}
 	stack := peers.NewStack(peers.Identity(verifier)...)
-	for _, token := range b.mixed {
-		if err := stack.Accept(token); err != nil {
-			return report.Section{}, err
-		}
+	if err := acceptAll(stack, b.mixed); err != nil {
+		return report.Section{}, err
 	}
 	costs, err := b.plan.Compare(b.unit(b.mixed),
 		over("whole Echo stack, one token", b.mixed[:1], stack.Accept),
@@ -31,10 +29,10 @@ func (b *bench) measureWarm() (report.Section, error) {
 		return report.Section{}, err
 	}
 	rows := costRows(costs)
-	for i, limit := range []float64{0.03, 0.08} {
-		rows[i].Targets = []report.Target{ratioAtMost(costs[i], limit), report.AtMost(float64(costs[i].Allocs), 10, "%.0f allocs")}
+	for i, limit := range []float64{warmOneTarget, warmUsersTarget} {
+		rows[i].Targets = []report.Target{ratioAtMost(costs[i], limit), report.AtMost(float64(costs[i].Allocs), warmAllocsTarget, "%.0f allocs")}
 	}
-	return report.Section{Title: "Warm", Note: costNote + " Every request is judged anew, by tenant, time and key; only the signature is " +
+	return report.Section{Title: "Warm", Note: "Every request is judged anew, by tenant, time and key; only the signature is " +
 		"not checked again.", Columns: costColumns, Rows: rows}, nil
 }
 

@@ -44,6 +44,9 @@ const (
 	Tenants = 1_000
 )
 
+// Keys is how many keys are published, about as many as Microsoft has at a time: one signs, one is for personal accounts.
+const Keys = 8
+
 // Scope is the delegated permission that every token has.
 const Scope = "Orders.Read"
 
@@ -55,8 +58,11 @@ func New(users, tenants int) (*Corpus, error) {
 		mocked[i] = mockidp.Tenant{ID: id}
 	}
 	c.IdP = mockidp.New(mockidp.WithTenants(mocked...))
-	key := c.IdP.Tenant(c.Tenants[0]).Keys().Signing()
-	c.Key, c.KeyID = key.Public(), key.ID()
+	keys := c.IdP.Tenant(c.Tenants[0]).Keys()
+	c.Key, c.KeyID = keys.Signing().Public(), keys.Signing().ID()
+	for len(keys.Published()) < Keys {
+		keys.Prepublish()
+	}
 
 	var minting sync.WaitGroup
 	faults := make([]error, runtime.GOMAXPROCS(0))

@@ -53,6 +53,35 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// The key set is as large as Microsoft's.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	c := newCorpus(t)
+	url, err := c.KeySetURL(c.Tenants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set struct {
+		Keys []struct {
+			ID string `json:"kid"`
+		} `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &set); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, key := range set.Keys {
+		ids[key.ID] = true
+	}
+	if len(ids) != corpus.Keys || !ids[c.KeyID] {
+		t.Fatalf("keys: got=%v, want=%d with %s", ids, corpus.Keys, c.KeyID)
+	}
+}
+
 // A fifth of the users is in the first tenant, and the rest in all others.
 func TestTenants(t *testing.T) {
 	t.Parallel()

@@ -99,7 +99,7 @@ func (s *Section) Text(w io.Writer) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n", s.Title, strings.Repeat("─", utf8.RuneCountInString(s.Title)), wrap(s.Note, 120))
+	fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n", s.Title, strings.Repeat("─", utf8.RuneCountInString(s.Title)), wrap(s.Note, terminal))
 	for _, cells := range append([][]string{columns}, rows...) {
 		var line strings.Builder
 		for i, cell := range cells {
@@ -120,7 +120,7 @@ func (s *Section) Text(w io.Writer) error {
 func (s *Section) Markdown(w io.Writer) error {
 	columns, rows := s.table()
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", s.Title, wrap(s.Note, 130))
+	fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", s.Title, wrap(s.Note, document))
 	b.WriteString("| " + strings.Join(columns, " | ") + " |\n|")
 	for i := range columns {
 		if leftAligned(i, len(s.Columns)) {
@@ -139,6 +139,24 @@ func (s *Section) Markdown(w io.Writer) error {
 
 // leftAligned are names and targets; figures are not.
 func leftAligned(column, figures int) bool { return column == 0 || column >= figures }
+
+// Text writes a paragraph for a terminal.
+func Text(w io.Writer, text string) error {
+	_, err := fmt.Fprintf(w, "%s\n", wrap(text, terminal))
+	return err
+}
+
+// Markdown writes a paragraph for a document.
+func Markdown(w io.Writer, text string) error {
+	_, err := fmt.Fprintf(w, "\n%s\n", wrap(text, document))
+	return err
+}
+
+// How wide lines are.
+const (
+	terminal = 120
+	document = 130
+)
 
 func wrap(text string, width int) string {
 	var b strings.Builder

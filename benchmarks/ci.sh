@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The gate of CI: allocations to the number, costs within wide margins; then a short run of the command, to see that all of it works.
+# Without the race detector, under which both are others; the tests that do not measure run under it, too.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if ! command -v wrk >/dev/null; then
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends wrk
+fi
+npm --prefix node ci
+
+go test -p 1 -count=1 ./... # one package at a time: they measure
+go test -race . ./corpus ./peers ./plot ./report
+go run . -short
