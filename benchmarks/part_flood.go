@@ -17,7 +17,7 @@ import (
 
 const (
 	floodRate = 2_000                 // tokens of unknown keys per second
-	validRate = 500                   // good requests per second
+	validRate = 450                   // good requests per second
 	distance  = 20 * time.Millisecond // to the key server
 )
 
