@@ -41,7 +41,8 @@ func newCheck(v *Verifier, raw string) *check {
 
 // free gives a check back. One that a panic has ended is left to the garbage collector.
 func (c *check) free() {
-	c.findings, c.parser.token = findings{}, token{}
+	c.findings = findings{}
+	c.parser.reset()
 	checks.Put(c)
 }
 

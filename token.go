@@ -55,7 +55,7 @@ type tokenParser struct {
 }
 
 // parse takes a token apart, the cheapest checks first. It knows nothing of tenants, keys or time. Headers in known need not be
-// read again. The token is good until the parser is used for the next; see keep.
+// read again. The token is good until the parser is reset, which it must be before the next; see keep.
 func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 	if len(raw) > maxToken {
 		return nil, newError(ErrTokenTooLarge, errTooLarge)
@@ -71,12 +71,8 @@ func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 		}
 	}
 	t := &p.token
-	*t = token{
-		raw:        raw,
-		signed:     raw[:len(raw)-len(parts.signature)-1],
-		kid:        header.kid,
-		graphNonce: header.nonce,
-	}
+	t.raw, t.signed = raw, raw[:len(raw)-len(parts.signature)-1]
+	t.kid, t.graphNonce = header.kid, header.nonce
 	if t.signature, err = p.decodeSignature(parts.signature); err != nil {
 		return nil, err
 	}
@@ -90,6 +86,9 @@ func (p *tokenParser) parse(raw string, known *headerCache) (*token, error) {
 	}
 	return t, nil
 }
+
+// reset makes the parser ready for the next token. It lets go of whatever the last one holds.
+func (p *tokenParser) reset() { p.token = token{} }
 
 // keep is a copy that does not need the parser.
 func (t *token) keep() *token {
