@@ -100,20 +100,27 @@ const guidLength = 36
 
 // validGUID reports whether s is a GUID in the one form that Microsoft puts into tokens: 8-4-4-4-12 lower-case hex.
 func validGUID(s string) bool {
-	if len(s) != guidLength {
+	if len(s) != guidLength || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return false
 	}
-	for i := range len(s) {
-		switch c := s[i]; i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
+	sum := 0
+	for i := range guidLength {
+		sum += int(guidBytes[s[i]])
+	}
+	return sum == 4 // the hyphens, and nothing but digits beside them
+}
+
+// guidBytes says of each byte what it adds to the sum in validGUID: without a branch for each, it takes half the time.
+var guidBytes = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f':
+			t[c] = 0
+		case c == '-':
+			t[c] = 1
 		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-				return false
-			}
+			t[c] = guidLength
 		}
 	}
-	return true
-}
+	return t
+}()

@@ -10,7 +10,7 @@ import (
 // nameStack holds names. It needs no memory of its own for a few.
 type nameStack struct {
 	n    int
-	few  [32]string
+	few  [20]string
 	many []string // all of them, once they are more
 }
 
@@ -48,7 +48,7 @@ var nameSeed = maphash.MakeSeed()
 
 // unique reports whether no two of the names of one object are equal.
 func unique(names []string) bool {
-	if len(names) <= 8 {
+	if len(names) <= 16 {
 		for i, name := range names {
 			for _, other := range names[:i] {
 				if name == other {

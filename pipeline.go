@@ -125,8 +125,7 @@ func (c *check) decide(ctx context.Context, signature bool) error {
 	if err := c.run(ctx, pipeline, true); err != nil {
 		return err
 	}
-	c.token = c.token.keep()
-	c.v.headers.remember(c.token)
+	c.token.kid = c.v.headers.remember(c.token)
 	c.v.cache.remember(c)
 	return nil
 }
@@ -151,7 +150,7 @@ func (c *check) rerun(ctx context.Context, e *cachedToken) error {
 	if err := c.run(ctx, afterTrust, true); err != nil {
 		return err
 	}
-	c.v.cache.put(c)
+	c.v.cache.remember(c)
 	return nil
 }
 

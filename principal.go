@@ -48,8 +48,8 @@ type Principal struct {
 
 var _ jwt.Claims = (*Principal)(nil)
 
-// principal fills in the principal of a verified token.
-func (c *check) principal(p *Principal) {
+// principal fills in the principal of a verified token. Its lists are in few, if they fit in there.
+func (c *check) principal(p *Principal, few []string) {
 	claims := &c.token.claims
 	*p = Principal{
 		TenantID:  c.issuer.TenantID,
@@ -64,7 +64,7 @@ func (c *check) principal(p *Principal) {
 		tenant:    c.tenant,
 		verifier:  c.v,
 	}
-	p.Scopes, p.Roles, p.Groups = claims.lists()
+	p.Scopes, p.Roles, p.Groups = claims.lists(few)
 }
 
 // client is the application that asked for the token.
@@ -75,9 +75,12 @@ func (c *claims) client() string {
 	return c.appID
 }
 
-// lists copies the three lists into one fresh slice, each with no room to grow into the next.
-func (c *claims) lists() (scopes, roles, groups []string) {
-	all := make([]string, 0, strings.Count(c.scope, " ")+1+c.roles.count()+c.groups.count())
+// lists copies the three lists into few, or into one fresh slice, each with no room to grow into the next.
+func (c *claims) lists(few []string) (scopes, roles, groups []string) {
+	all := few
+	if n := strings.Count(c.scope, " ") + 1 + c.roles.count() + c.groups.count(); n > cap(few) {
+		all = make([]string, 0, n)
+	}
 	for rest := c.scope; ; {
 		var scope string
 		if scope, rest = nextField(rest); scope == "" {

@@ -32,7 +32,8 @@ const tailLength = 32 // 192 bits of the signature
 
 // cachedToken is a verified token, and what the verification rested on. Requests share it; nothing in it changes but seen.
 type cachedToken struct {
-	token   *token
+	token   *token // own; in one piece with the entry, which spares an allocation
+	own     token
 	issuer  Issuer
 	tenant  *Tenant
 	policy  string
@@ -68,35 +69,32 @@ func (t *tokenCache) find(raw string) *cachedToken {
 	return e
 }
 
-// remember keeps a token that was verified for the first time. Until now it belongs to this request alone, so it may still be
-// changed: its text is cloned, because what the request read it from may be much larger.
+// remember keeps a token that has been verified, for its principal and in the cache, with what the verification rests on now. Its text
+// is cloned, because what the request read it from may be much larger.
 func (t *tokenCache) remember(c *check) {
-	if t == nil {
+	if t == nil || c.handle.name != c.request.name { // the key is from the v1.0 set, whose keys count under conditions
+		c.token = c.token.keep()
 		return
 	}
-	c.token.raw = strings.Clone(c.raw)
-	c.token.signed = c.token.raw[:len(c.token.signed)]
-	t.put(c)
-}
-
-// put keeps a verified token with what its verification rests on now.
-func (t *tokenCache) put(c *check) {
-	if c.handle.name != c.request.name {
-		return // the key is from the v1.0 set, whose keys count under conditions
-	}
 	// seen stays empty: the set may have been replaced since the key was found in it, so the first hit looks.
-	t.tokens.Set(tail(c.token.raw), &cachedToken{
-		token: c.token, issuer: c.issuer, tenant: c.tenant, policy: c.policy, key: c.key, request: c.request, handle: c.handle,
-	})
+	e := &cachedToken{
+		own: *c.token, issuer: c.issuer, tenant: c.tenant, policy: c.policy, key: c.key, request: c.request, handle: c.handle,
+	}
+	e.token = &e.own
+	e.token.signature = nil
+	e.token.raw = strings.Clone(c.raw)
+	e.token.signed = e.token.raw[:len(c.token.signed)]
+	c.token = e.token
+	t.tokens.Set(tail(e.token.raw), e)
 }
 
 // entryOverhead is what the cache itself spends on an entry, rounded up: its node, its slot in the table and in the queues.
 const entryOverhead = 256
 
-// weight counts every byte that an entry retains and that others do not share.
+// weight counts every byte that an entry retains and that others do not share. The allocator rounds sizes up, by an eighth at most.
 func (e *cachedToken) weight() uint32 {
 	c := &e.token.claims
 	strings := len(c.audience.many) + len(c.roles.many) + len(c.groups.many) + len(c.authContexts.many) + len(c.capabilities.many)
-	return uint32(len(e.token.raw) + len(e.token.payload) + maxHeader/8 + len(e.request.name) +
-		strings*int(unsafe.Sizeof("")) + int(unsafe.Sizeof(*e.token)) + int(unsafe.Sizeof(*e)) + entryOverhead)
+	size := len(e.token.raw) + len(e.token.payload) + len(e.request.name) + strings*int(unsafe.Sizeof("")) + int(unsafe.Sizeof(*e))
+	return uint32(size + size/8 + entryOverhead)
 }

@@ -106,10 +106,13 @@ func (c *headerCache) find(segment string) (h header, ok bool) {
 	return h, false
 }
 
-// remember keeps the header of a token that has been verified.
-func (c *headerCache) remember(t *token) {
+// remember keeps the header of a token that has been verified. It returns the kid, in memory that such tokens share.
+func (c *headerCache) remember(t *token) (kid string) {
 	segment, _, _ := strings.Cut(t.raw, ".")
-	if _, ok := c.find(segment); !ok {
-		c.place(segment).Store(&knownHeader{strings.Clone(segment), header{strings.Clone(t.kid), t.graphNonce}})
+	if known, ok := c.find(segment); ok {
+		return known.kid
 	}
+	kid = strings.Clone(t.kid)
+	c.place(segment).Store(&knownHeader{strings.Clone(segment), header{kid, t.graphNonce}})
+	return kid
 }
