@@ -85,7 +85,6 @@ type messagePage struct {
 type signedOutPage struct {
 	pagePlace
 	Logins []string // who was signed in; none when nobody was
-	Link   string   // back to the application, http or https; empty when it named no registered address
 }
 
 // errorPage says why there is no way on: an unknown application, an unregistered redirect URI, a code that is no longer valid.

@@ -95,7 +95,7 @@ func contentPolicy(p page, v pageView) string {
 		policy = append(policy, "frame-ancestors 'none'")
 	}
 	switch p.(type) {
-	case tokenPage, deviceCodePage, messagePage, errorPage:
+	case tokenPage, deviceCodePage, messagePage, signedOutPage, errorPage:
 		policy = append(policy, "form-action 'self'")
 	}
 	return strings.Join(policy, "; ")

@@ -3,6 +3,7 @@ package mockidp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +57,8 @@ func (p tokenPage) title() string {
 }
 
 const (
-	maxPasted        = 1 << 20 // bytes of a form with a token
+	maxPasted        = 1 << 20  // bytes of a form with a token
+	maxDiscarded     = 64 << 20 // bytes of a larger form that are read to be able to answer
 	maxTenantsListed = 40
 	microsoftsHosts  = "microsoft" // the choice of issuers at the hosts that the tenants have in production
 )
@@ -118,11 +120,13 @@ func (s *Server) serveTokenPage(rt route, r *http.Request) answer {
 
 // pasted reads the form. A token is never in an address, which is recorded and logged.
 func (p *tokenPage) pasted(r *http.Request) (status int, problem string) {
-	if r.Body != nil {
-		r.Body = http.MaxBytesReader(nil, r.Body, maxPasted)
+	body := r.Body
+	if body != nil {
+		r.Body = http.MaxBytesReader(nil, body, maxPasted)
 	}
 	if err := r.ParseForm(); err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			io.CopyN(io.Discard, body, maxDiscarded) // browsers show no answer before they have sent all of it
 			return http.StatusRequestEntityTooLarge, fmt.Sprintf("That is more than %d KiB, which no token is.", maxPasted>>10)
 		}
 		return http.StatusBadRequest, "The form could not be read."

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -33,11 +35,14 @@ func shown(members []decodedMember) []decodedMember {
 
 // decodedMember is a header parameter or claim.
 type decodedMember struct {
-	Name    string
+	Name    string // as it is
 	Value   string // JSON, cut off when it is very long
 	Meaning string // a sentence
 	raw     json.RawMessage
 }
+
+// ShownName is the name for people.
+func (m decodedMember) ShownName() string { return visible(m.Name) }
 
 // What is shown is bounded: how much of one value, and how many members.
 const (
@@ -84,13 +89,14 @@ func decodeToken(raw string, now time.Time) decodedToken {
 	}
 	d.header = d.members("header", 0, now, explainHeader)
 	if len(d.segments) != 5 {
-		d.claims = d.members("claims", 1, now, explainClaim)
+		d.claims = d.members("claims set", 1, now, explainClaim)
 	}
 	if len(d.segments) == 3 {
 		var err error
 		if d.signature, err = base64.RawURLEncoding.Strict().DecodeString(d.segments[2]); err != nil {
 			d.note("The signature is not base64url as RFC 7515 wants it.")
 		}
+		d.noteHeader()
 		d.noteClaims(now)
 	}
 	return d
@@ -190,9 +196,27 @@ func plainError(err error) error {
 func shownJSON(value json.RawMessage) string {
 	text := strings.ToValidUTF8(string(value), "\ufffd")
 	if len(text) <= maxShownValue {
-		return text
+		return visible(text)
 	}
-	return fmt.Sprintf("%s … (%d bytes in all)", strings.ToValidUTF8(text[:maxShownValue], ""), len(value))
+	return fmt.Sprintf("%s … (%d bytes in all)", visible(strings.ToValidUTF8(text[:maxShownValue], "")), len(value))
+}
+
+// visible writes characters that show nothing, or that turn the direction of others, as JSON escapes them: what a token says must
+// not look like something else.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case unicode.IsGraphic(r), r == '\n', r == '\t':
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // text is the value of a claim that is a string, or "". Of a name that is there twice it is the last, as most parsers have it.
@@ -244,11 +268,23 @@ func (d *decodedToken) isIDToken() bool {
 	return !d.has("azp") && !d.has("appid") && !d.has("scp")
 }
 
-// noteClaims says what an API would trip over, apart from the signature.
-func (d *decodedToken) noteClaims(now time.Time) {
+// noteHeader says what an API would trip over in the header.
+func (d *decodedToken) noteHeader() {
+	for _, m := range d.header {
+		switch {
+		case m.Name == "crit":
+			d.note("The header has critical extensions (crit), of which Microsoft uses none: an API must refuse it.")
+		case m.Name == "typ" && !strings.EqualFold(memberText(d.header, "typ"), "JWT"):
+			d.note("The type is %s, and not JWT as in all of Microsoft's tokens.", m.Value)
+		}
+	}
 	if alg := memberText(d.header, "alg"); alg != "RS256" && len(d.header) > 0 {
 		d.note("The algorithm is not RS256, which is the only one that Microsoft signs with.")
 	}
+}
+
+// noteClaims says what an API would trip over in the claims.
+func (d *decodedToken) noteClaims(now time.Time) {
 	if len(d.claims) == 0 {
 		return
 	}

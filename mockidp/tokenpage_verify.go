@@ -64,6 +64,9 @@ func (k *KeySet) withID(kid string) []ownKey {
 // judge finds out whether the server signed the token.
 func (s *Server) judge(d *decodedToken, origin string) verdict {
 	issuer := s.issuerOf(d, origin)
+	if issuer.tenant != nil && d.has("tid") && d.text("tid") != issuer.tenant.ID {
+		d.note("tid is another tenant than the issuer's.")
+	}
 	facts := []verdictFact{}
 	if len(d.claims) > 0 {
 		facts = append(facts, verdictFact{"Kind", kindOfToken(d)}, verdictFact{"Issuer", issuer.text})
@@ -76,7 +79,10 @@ func (s *Server) judge(d *decodedToken, origin string) verdict {
 		return verdict{Class: "bad", Heading: "Not a signed token", Text: "There is no signature to check.", Facts: facts}
 	case !isRSA:
 		return verdict{Class: "bad", Heading: "Not signed with a key of Microsoft's kind",
-			Text: fmt.Sprintf("The header says %q. The signature was not checked; an API must refuse it.", alg), Facts: facts}
+			Text: algorithmText(alg) + " The signature was not checked; an API must refuse it.", Facts: facts}
+	case kid == "":
+		return verdict{Class: "open", Heading: "Not checked: the header names no key",
+			Text: "Without a kid there is no telling whose key it is. An API must refuse it.", Facts: facts}
 	}
 	keys := s.ownKeys(kid)
 	if len(keys) == 0 {
@@ -112,6 +118,13 @@ func goodVerdict(own ownKey, issuer tokenIssuer, facts []verdictFact) verdict {
 	}
 	return verdict{Class: "good", Heading: "Signed by this server",
 		Text: "The signature fits, and the key is one that the issuer publishes. What an API does with the token still depends on its own checks.", Facts: facts}
+}
+
+func algorithmText(alg string) string {
+	if alg == "" {
+		return "The header names no algorithm."
+	}
+	return fmt.Sprintf("The header says %q.", alg)
 }
 
 // rsaHash is the hash of an RSA signature algorithm.
@@ -237,7 +250,7 @@ func (s *Server) issuerOf(d *decodedToken, origin string) tokenIssuer {
 	if iss == "" {
 		return tokenIssuer{text: "none"}
 	}
-	return tokenIssuer{text: iss + " — not an issuer of this server"}
+	return tokenIssuer{text: visible(iss) + " — not an issuer of this server"}
 }
 
 func cloudOrigins() []string {
@@ -274,7 +287,7 @@ func (t *tenant) issues(iss, origin string) bool {
 
 // kindOfToken is what sort of token it is, by the signs that APIs go by.
 func kindOfToken(d *decodedToken) string {
-	version := "v" + d.text("ver")
+	version := "v" + visible(d.text("ver"))
 	if version == "v" {
 		version = "version unknown"
 	}

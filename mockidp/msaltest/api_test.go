@@ -2,6 +2,7 @@ package msaltest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,14 +50,14 @@ func startAPI(t *testing.T, w *world) string {
 	})
 }
 
-// productionAPI trusts the same tenants at Microsoft's own addresses: its configuration has no trace of a mock but the HTTP client.
+// productionAPI trusts a tenant of each kind at Microsoft's own addresses: its configuration has no trace of a mock but the HTTP client.
 func productionAPI(t *testing.T, w *world) string {
 	t.Helper()
 	return serveAPI(t, identity.Config{
 		ClientID: mockidp.API,
 		Tenants: identity.NewRegistry(
 			identity.Tenant{ID: mockidp.Contoso},
-			identity.Tenant{ID: mockidp.Shop, B2C: &identity.B2C{Domain: "contosob2c", Policies: []string{"B2C_1_susi"}}},
+			identity.Tenant{ID: mockidp.Shop, B2C: &identity.B2C{Domain: "contosob2c", Policies: []string{"B2C_1_susi", "B2C_1A_custom"}}},
 			identity.Tenant{ID: mockidp.Customers, External: &identity.External{Domain: "contosocx"}},
 		),
 		Skipper: identity.SkipPreflight,
@@ -69,7 +70,7 @@ func serveAPI(t *testing.T, cfg identity.Config) string {
 	t.Helper()
 	e := echo.New()
 	e.Use(middleware.CORSWithConfig(middleware.CORSConfig{AllowOrigins: []string{"*"}, AllowHeaders: []string{"Authorization"}}))
-	e.Use(identity.Middleware(cfg))
+	e.Use(tellReason, identity.Middleware(cfg))
 	me := func(c echo.Context) error {
 		p, _ := identity.From(c)
 		return c.JSON(http.StatusOK, caller{
@@ -83,6 +84,17 @@ func serveAPI(t *testing.T, cfg identity.Config) string {
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// tellReason tells tests why a token is refused, which an API would keep to its log.
+func tellReason(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if refusal, ok := errors.AsType[*identity.Error](err); ok {
+			c.Response().Header().Set("Reason", string(refusal.Reason))
+		}
+		return err
+	}
 }
 
 // call calls a route of the API and wants 200.

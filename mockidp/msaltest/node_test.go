@@ -29,6 +29,8 @@ func TestNode(t *testing.T) {
 		{"openid-client.test.mjs", false},
 		{"msal-browser.test.mjs", true},
 		{"loopback.test.mjs", true},
+		{"pages.test.mjs", true},
+		{"tokenpage.test.mjs", true},
 	} {
 		t.Run(row.file, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +56,7 @@ func runNode(t *testing.T, file string, browser bool) {
 	if browser {
 		env["CHROMIUM"] = chromium(t)
 	}
-	cmd := node(t, "--test", "--test-reporter=spec", "--test-concurrency=1", file)
+	cmd := node(t, "--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=300000", file)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		cmd.Env = append(cmd.Env, name+"="+env[name])
 	}

@@ -66,8 +66,8 @@ export async function forbidden(path, token) {
 export const claims = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 
 const unescaped = { amp: "&", lt: "<", gt: ">", quot: '"', "#34": '"', "#39": "'", "#43": "+" };
-const decode = (text) => text.replace(/&([^;]+);/g, (all, name) => unescaped[name] ?? assert.fail(`unknown entity ${all}`));
-const attribute = (tag, name) => decode(tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1] ?? "");
+export const unescape = (text) => text.replace(/&([^;]+);/g, (all, name) => unescaped[name] ?? assert.fail(`unknown entity ${all}`));
+const attribute = (tag, name) => unescape(tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1] ?? "");
 
 // Person signs in with a browser that runs no script: it reads pages and posts their forms.
 export class Person {
