@@ -89,6 +89,7 @@ export class Visit {
     await this.shows(heading);
     if (!this.script) return;
     await this.#tabThrough();
+    await page.evaluate(axe.source);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
       for (const width of [320, 375, 1280]) await this.#fits(width, `${shot} ${colorScheme}`);
@@ -131,7 +132,6 @@ export class Visit {
 
   // axe-core finds nothing wrong, and nothing that it cannot tell.
   async #accessible(options) {
-    await this.page.evaluate(axe.source);
     const found = await this.page.evaluate((o) => axe.run({ resultTypes: ["violations", "incomplete"], ...o }), options);
     const faults = [...found.violations, ...found.incomplete].map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html).join(" ")}`);
     assert.deepEqual(faults, []);
