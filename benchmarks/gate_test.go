@@ -56,11 +56,11 @@ func guardedSubjects(t *testing.T, b *bench) []guarded {
 	}
 	verify := refusedBy(verifyWith(t.Context(), warm))
 	return []guarded{
-		{over("Verify, cache off", b.mixed, verifyWith(t.Context(), cold)), true, 4, coldTarget},
-		{over("whole Echo stack, cache off", b.mixed, peers.NewStack(peers.Identity(cold)...).Accept), true, 11, coldTarget},
+		{over("Verify, cache off", b.mixed, verifyWith(t.Context(), cold)), true, 3, coldTarget},
+		{over("whole Echo stack, cache off", b.mixed, peers.NewStack(peers.Identity(cold)...).Accept), true, 10, coldTarget},
 		{b.everyTokenNew("whole Echo stack, every token new", tenants, 0), true, -1, newTokenTarget},
-		{over("whole Echo stack, one token", b.mixed[:1], warmed.Accept), false, 9, warmOneTarget},
-		{over("whole Echo stack, tokens of all users", b.mixed, warmed.Accept), false, 9, warmUsersTarget},
+		{over("whole Echo stack, one token", b.mixed[:1], warmed.Accept), false, 8, warmOneTarget},
+		{over("whole Echo stack, tokens of all users", b.mixed, warmed.Accept), false, 8, warmUsersTarget},
 		{over("junk", refused.Junk, verify), false, 3, junkTarget},
 		{over("unknown tenant", refused.UnknownTenant, verify), false, 3, unknownTarget},
 		{over("unknown key", refused.UnknownKey, verify), false, 4, unknownTarget},
