@@ -45,9 +45,13 @@ type keySet struct {
 type jwk struct {
 	KeyType, Use, Algorithm, ID, N, E string
 	Operations                        []string
-	D, K                              json.RawMessage
 	Issuer, CloudInstance             string
+	secret                            bool // one of secretMembers is there
 }
+
+// secretMembers tell a private key (RFC 7518 §6.3.2) or a symmetric one (§6.4.1): whoever has read them can sign. Any one of the
+// factors and exponents of a private key gives the others away.
+var secretMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 // UnmarshalJSON goes through a map, because the names of members differ by case: a USE must not replace the use. It reads on
 // after a member of a wrong type, so that the kid is known.
@@ -56,11 +60,15 @@ func (j *jwk) UnmarshalJSON(entry []byte) error {
 	err := json.Unmarshal(entry, &members)
 	for name, value := range map[string]any{
 		"kty": &j.KeyType, "use": &j.Use, "key_ops": &j.Operations, "alg": &j.Algorithm, "kid": &j.ID, "n": &j.N, "e": &j.E,
-		"d": &j.D, "k": &j.K, "issuer": &j.Issuer, "cloud_instance_name": &j.CloudInstance,
+		"issuer": &j.Issuer, "cloud_instance_name": &j.CloudInstance,
 	} {
 		if raw, ok := members[name]; ok {
 			err = errors.Join(err, json.Unmarshal(raw, value))
 		}
+	}
+	for _, name := range secretMembers {
+		_, ok := members[name]
+		j.secret = j.secret || ok
 	}
 	return err
 }
@@ -128,7 +136,7 @@ func (j *jwk) publicKey(cloudInstance string) (*rsa.PublicKey, error) {
 		return nil, errors.New("key_ops lacks verify") // RFC 7517 §4.3
 	case j.Algorithm != "" && j.Algorithm != algorithm:
 		return nil, errors.New("alg is not RS256") // RFC 7517 §4.4
-	case j.D != nil || j.K != nil:
+	case j.secret:
 		return nil, errors.New("it publishes a private or symmetric key")
 	case j.CloudInstance != "" && cloudInstance != "" && j.CloudInstance != cloudInstance:
 		return nil, errors.New("cloud_instance_name is not that of the discovery document")

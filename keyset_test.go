@@ -3,6 +3,7 @@ package identity_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
@@ -68,9 +69,16 @@ func TestKeysAccepted(t *testing.T) {
 		{"e 2^64+65537", "e", encoded(new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(65537))), identity.ErrKeyUnusable}, // B11
 		{"with d", "d", "AQAB", identity.ErrKeyUnusable},                                                                                  // B11
 		{"with k", "k", "AQAB", identity.ErrKeyUnusable},                                                                                  // B11
-		{"key_ops sign", "key_ops", []string{"sign"}, identity.ErrKeyUnusable},                                                            // B11
-		{"key_ops empty", "key_ops", []string{}, identity.ErrKeyUnusable},                                                                 // B11
-		{"key_ops verify", "key_ops", []string{"encrypt", "verify"}, nil},                                                                 // B11
+		{"with p", "p", "AQAB", identity.ErrKeyUnusable},
+		{"with q", "q", "AQAB", identity.ErrKeyUnusable},
+		{"with dp", "dp", "AQAB", identity.ErrKeyUnusable},
+		{"with dq", "dq", "AQAB", identity.ErrKeyUnusable},
+		{"with qi", "qi", "AQAB", identity.ErrKeyUnusable},
+		{"with oth", "oth", []any{}, identity.ErrKeyUnusable},
+		{"with d null", "d", json.RawMessage("null"), identity.ErrKeyUnusable},
+		{"key_ops sign", "key_ops", []string{"sign"}, identity.ErrKeyUnusable}, // B11
+		{"key_ops empty", "key_ops", []string{}, identity.ErrKeyUnusable},      // B11
+		{"key_ops verify", "key_ops", []string{"encrypt", "verify"}, nil},      // B11
 		{"key_ops a string", "key_ops", "verify", identity.ErrKeyUnusable},
 		{"issuer a number", "issuer", 5, identity.ErrKeyUnusable},
 		{"unknown member", "x-new", map[string]any{"a": 1}, nil},
