@@ -159,6 +159,8 @@ func rsaKey(n, e *big.Int) (*rsa.PublicKey, error) {
 		return nil, fmt.Errorf("the modulus has %d bits", n.BitLen())
 	case n.Bit(0) == 0:
 		return nil, errors.New("the modulus is even")
+	case roca(n):
+		return nil, errors.New("the modulus is one that can be factored (ROCA)")
 	case e.BitLen() > 31 || e.Int64() < minExponent || e.Bit(0) == 0:
 		return nil, errors.New("the exponent is even, below 65537 or above 2^31-1")
 	}
