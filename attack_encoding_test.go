@@ -54,7 +54,7 @@ func base64Spellings() []misspelling {
 		{"a full-width letter in it", "RFC 4648 §3.3", insert(8, "Ａ"), nil},
 		{"a byte order mark before it", "RFC 4648 §3.3", insert(0, "\ufeff"), nil},
 		{"one character too many", "RFC 4648 §3: six bits are no octet", func(s string) string { return s + strings.Repeat("A", (5-len(s)%4)%4) }, nil},
-		{"bits behind the last octet", "RFC 4648 §3.5; CVE-2021-29500: one token, several spellings", unusedBits, nil},
+		{"bits behind the last octet", "RFC 4648 §3.5, §12: one token, several spellings", unusedBits, nil},
 		{"all in hexadecimal", "RFC 7515 §2", func(s string) string { return strings.Repeat("6a:", 40) + s }, nil},
 	}
 }
@@ -138,7 +138,7 @@ func serialisations() attackClass {
 		p := split(s)
 		return object(members{"payload": p[1], "signatures": []members{{"header": members{"alg": "none"}, "signature": ""}, {"protected": p[0], "signature": p[2]}}})
 	})
-	add("JSON with an unprotected header", "RFC 7515 §7.2.1; RFC 8725 §2.4", identity.ErrTokenMalformed, func(s *siege) string {
+	add("JSON with an unprotected header", "RFC 7515 §7.2.1: nobody has signed it", identity.ErrTokenMalformed, func(s *siege) string {
 		p := split(s)
 		return object(members{"header": members{"alg": "RS256", "kid": s.right.ID()}, "payload": p[1], "signature": p[2]})
 	})
@@ -175,7 +175,7 @@ func serialisations() attackClass {
 	for _, row := range []struct{ name, header, source string }{
 		{"alg dir", `{"alg":"dir","enc":"A128GCM"}`, "RFC 7516 §5.2"},
 		{"alg RSA1_5", `{"alg":"RSA1_5","enc":"A128CBC-HS256"}`, "RFC 8725 §3.2; RFC 3218"},
-		{"alg PBES2 of a billion rounds", `{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"AAAA","p2c":1000000000}`, "CVE-2022-36083; CVE-2024-21319"},
+		{"alg PBES2 of a billion rounds", `{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"AAAA","p2c":1000000000}`, "CVE-2022-36083"},
 		{"a compressed bomb", `{"alg":"dir","enc":"A128GCM","zip":"DEF"}`, "CVE-2024-28180; CVE-2024-28176"},
 		{"an invalid curve point", `{"alg":"ECDH-ES","enc":"A128GCM","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`, "CVE-2017-16007: invalid curve"},
 		{"a token inside", `{"alg":"RSA-OAEP","enc":"A256GCM","cty":"JWT"}`, "RFC 7519 §5.2; CVE-2023-51774"},

@@ -122,7 +122,7 @@ func paddings() attackClass {
 	})
 
 	edit("block type 0", "RFC 2313 §8.1", func(em []byte) { em[1] = 0 })
-	edit("block type 2", "RFC 2313 §8.1; CVE-2020-13757", func(em []byte) { em[1] = 2 })
+	edit("block type 2", "RFC 2313 §8.1", func(em []byte) { em[1] = 2 })
 	edit("block type 0 with zeros for padding", "RFC 2313 §8.1", func(em []byte) {
 		em[1] = 0
 		clear(em[2:204])
@@ -141,7 +141,7 @@ func paddings() attackClass {
 	edit("two zeros behind the padding", "RFC 8017 §9.2", func(em []byte) { em[203] = 0 })
 	edit("one bit of DigestInfo flipped", "RFC 8017 §9.2", func(em []byte) { em[206] ^= 1 })
 	edit("one bit of the digest flipped", "RFC 8017 §9.2", func(em []byte) { em[255] ^= 1 })
-	add("everything shifted by a byte", "CVE-2020-13757: leading zeros stripped", func(d []byte) []byte {
+	add("everything shifted by a byte", "RFC 8017 §4.1: an octet string has its length", func(d []byte) []byte {
 		return append(encodedMessage(sha256Info, d)[1:], 0)
 	})
 	return class

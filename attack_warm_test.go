@@ -51,11 +51,11 @@ func member(name string, value any) func(*testing.T, *warmWorld) {
 }
 
 const (
-	revoked    = "RFC 7009 §1: revocation must mean it; RFC 7662 §4: what is cached outlives its token"
-	rotation   = "RFC 7517 §4; NIST SP 800-57 part 1 §8.3: revocation of keys"
-	newRules   = "CWE-613: rules that a cached decision has outlived"
-	storm0558  = "Storm-0558, July 2023"
-	republised = "RFC 7517 §4.2 to §4.4"
+	revoked     = "RFC 7009 §1: revocation must mean it; RFC 7662 §4: what is cached outlives its token"
+	rotation    = "RFC 7517 §4; NIST SP 800-57 part 1 §8.3: revocation of keys"
+	newRules    = "CWE-613: rules that a cached decision has outlived"
+	storm0558   = "Storm-0558, July 2023"
+	republished = "RFC 7517 §4.2 to §4.4"
 )
 
 var warmAttacks = []warmAttack{
@@ -120,9 +120,9 @@ var warmAttacks = []warmAttack{
 		keys.Publish(keys.NewKey().WithID(keys.Signing().ID()))
 		keys.Publish(keys.NewKey())
 	}},
-	{name: "its key is for encryption now", source: republised, ofKeys: true, want: identity.ErrKeyUnusable, change: member("use", "enc")},
-	{name: "its key is for another algorithm now", source: republised, ofKeys: true, want: identity.ErrKeyUnusable, change: member("alg", "PS256")},
-	{name: "its key may only sign now", source: republised, ofKeys: true, want: identity.ErrKeyUnusable, change: member("key_ops", []string{"sign"})},
+	{name: "its key is for encryption now", source: republished, ofKeys: true, want: identity.ErrKeyUnusable, change: member("use", "enc")},
+	{name: "its key is for another algorithm now", source: republished, ofKeys: true, want: identity.ErrKeyUnusable, change: member("alg", "PS256")},
+	{name: "its key may only sign now", source: republished, ofKeys: true, want: identity.ErrKeyUnusable, change: member("key_ops", []string{"sign"})},
 	{name: "its key is published whole", source: "RFC 7517 §9.2: anybody can sign", ofKeys: true, want: identity.ErrKeyUnusable, change: member("d", "AQAB")},
 	{name: "its key has a small exponent now", source: "CVE-2006-4339", ofKeys: true, want: identity.ErrKeyUnusable, change: member("e", "Aw")},
 	{name: "its key is a symmetric one now", source: "CVE-2015-9235", ofKeys: true, want: identity.ErrKeyUnusable, change: member("kty", "oct")},
