@@ -94,6 +94,9 @@ func (r *objectReader) foreign() {
 // member reads one member as it stands.
 func (r *objectReader) member() (more bool) {
 	i := r.pos
+	if r.compact(i) {
+		return true
+	}
 	if i == 0 {
 		i, more = r.open(r.space(0), '{', '}')
 	} else {
@@ -110,6 +113,27 @@ func (r *objectReader) member() (more bool) {
 		return false
 	}
 	r.value = r.src[i:r.pos]
+	return true
+}
+
+// compact reads a member at i if it is written as nearly all of a token are: behind a comma, without blanks, a string without escapes.
+// Whatever else there is it leaves to the rest of member.
+func (r *objectReader) compact(i int) bool {
+	src := r.src
+	if i == 0 || len(src)-i < 2 || src[i] != ',' || src[i+1] != '"' {
+		return false
+	}
+	name := i + 2
+	nameEnd := skipPlain(src, name)
+	if len(src)-nameEnd < 3 || src[nameEnd] != '"' || src[nameEnd+1] != ':' || src[nameEnd+2] != '"' || nameEnd-name > maxName {
+		return false
+	}
+	value := nameEnd + 2
+	valueEnd := skipPlain(src, value+1)
+	if valueEnd == len(src) || src[valueEnd] != '"' {
+		return false
+	}
+	r.name, r.value, r.pos = src[name:nameEnd], src[value:valueEnd+1], valueEnd+1
 	return true
 }
 
