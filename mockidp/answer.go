@@ -75,7 +75,7 @@ func (blanks) Read(p []byte) (int, error) {
 // hold keeps the answer back for as long as the fault says. It returns early, with an error, when the client gives up or the
 // server ends.
 func (a answer) hold(ctx context.Context, s *Server) error {
-	if a.fault.Silence {
+	if a.fault.Silence && !a.fault.Truncate {
 		return s.wait(ctx, nil)
 	}
 	return s.pause(ctx, a.fault.Delay)
@@ -107,7 +107,7 @@ func (a answer) deliver(s *Server, w http.ResponseWriter, r *http.Request) {
 	if a.hold(r.Context(), s) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if a.fault.Reset {
+	if a.fault.Reset && !a.fault.Truncate {
 		resetConnection(w)
 	}
 	for name, values := range a.header {
@@ -131,6 +131,12 @@ func (a answer) deliver(s *Server, w http.ResponseWriter, r *http.Request) {
 	}
 	if _, err := io.Copy(struct{ io.Writer }{w}, body); err != nil || a.fault.Truncate {
 		flush()
+		if a.fault.Silence {
+			s.wait(r.Context(), nil)
+		}
+		if a.fault.Reset {
+			resetConnection(w)
+		}
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -20,6 +20,7 @@ import (
 type authority struct {
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
+	faults      handshakeFaults
 
 	mu     sync.Mutex // guards leaves
 	leaves map[string]*tls.Certificate
@@ -98,7 +99,8 @@ func (a *authority) leaf(host string) *tls.Certificate {
 // serverConfig serves a certificate for whatever host the client names.
 func (a *authority) serverConfig() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: a.spoil,
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if h.ServerName != "" {
 				return a.leaf(h.ServerName), nil

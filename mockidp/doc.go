@@ -40,7 +40,7 @@
 // # Faults
 //
 // [Server.Inject] makes documents fail, late, cut off, oversized or wrong, for one endpoint, tenant or host, once or until
-// removed. [Server.Requests] and [Server.Count] tell what was asked for.
+// removed. [Server.InjectHandshake] breaks the connection before that. [Server.Requests] and [Server.Count] tell what was asked for.
 //
 // # Outside of Go
 //

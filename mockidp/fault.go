@@ -82,9 +82,10 @@ type Fault struct {
 	Drip time.Duration
 	// Truncate ends the connection after half the body. Content-Length announces the whole.
 	Truncate bool
-	// Reset resets the connection instead of answering.
+	// Reset resets the connection instead of answering; with Truncate, after half the body.
 	Reset bool
-	// Silence never answers. It ends when the client gives up, or with the server.
+	// Silence never answers, and with Truncate says nothing more after half the body. It ends when the client gives up, or with
+	// the server.
 	Silence bool
 }
 

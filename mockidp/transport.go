@@ -109,8 +109,8 @@ func (a answer) respond(s *Server, r *http.Request) (*http.Response, error) {
 	if err := a.hold(r.Context(), s); err != nil {
 		return nil, err
 	}
-	if a.fault.Reset {
-		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	if a.fault.Reset && !a.fault.Truncate {
+		return nil, errReset
 	}
 	content, size := a.content()
 	resp := &http.Response{
@@ -132,7 +132,7 @@ func (a answer) respond(s *Server, r *http.Request) (*http.Response, error) {
 	}
 	body := &memoryBody{ctx: r.Context(), r: content}
 	if a.fault.Truncate {
-		body.r, body.end = io.LimitReader(content, size/2), io.ErrUnexpectedEOF
+		body.r, body.end = io.LimitReader(content, size/2), a.cutOff(r.Context(), s)
 	}
 	if a.fault.Drip > 0 {
 		body.r = &drip{srv: s, ctx: r.Context(), body: body.r, every: a.fault.Drip}
@@ -148,12 +148,30 @@ func (a answer) respond(s *Server, r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// errReset is what a client reads from a connection that was reset.
+var errReset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+
+// cutOff is what comes after half the body: silence, a reset, or the end of the connection.
+func (a answer) cutOff(ctx context.Context, s *Server) func() error {
+	return func() error {
+		if a.fault.Silence {
+			if err := s.wait(ctx, nil); err != nil {
+				return err
+			}
+		}
+		if a.fault.Reset {
+			return errReset
+		}
+		return io.ErrUnexpectedEOF
+	}
+}
+
 // memoryBody is a response body that, as one from a socket, ends with the context of its request and when it is closed. As other
 // bodies it is for one goroutine at a time.
 type memoryBody struct {
 	ctx    context.Context
 	r      io.Reader
-	end    error // instead of io.EOF
+	end    func() error // instead of io.EOF, unless nil
 	closed bool
 }
 
@@ -166,7 +184,7 @@ func (b *memoryBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	if err == io.EOF && b.end != nil {
-		err = b.end
+		err = b.end()
 	}
 	return n, err
 }
