@@ -2,14 +2,13 @@ package identity_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -214,46 +213,14 @@ func TestDefaultClient(t *testing.T) {
 
 // asDefaultClient verifies a token with the default client and prints the log. It has the process to itself.
 func asDefaultClient(t *testing.T) {
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: loopbackDNS}
+	loopback := nameServer(func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("127.0.0.1")} })
+	net.DefaultResolver = loopback.resolver()
 	a := newKeyAPI(t, mockidp.New(), func(cfg *identity.Config) {
 		cfg.Keys.HTTPClient = nil
 		cfg.Tenants = identity.NewRegistry(identity.Tenant{ID: tenantA, Cloud: identity.Cloud(os.Getenv("IDENTITY_TEST_CLOUD"))})
 	})
 	a.get(os.Getenv("IDENTITY_TEST_CHILD")).refused(t, identity.ErrKeysUnavailable)
 	fmt.Println(a.log)
-}
-
-// loopbackDNS is a name server that knows one address.
-func loopbackDNS(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	go func() {
-		defer server.Close()
-		for {
-			var size [2]byte // as over TCP: a pipe keeps no boundaries
-			if _, err := io.ReadFull(server, size[:]); err != nil {
-				return
-			}
-			query := make([]byte, binary.BigEndian.Uint16(size[:]))
-			if _, err := io.ReadFull(server, query); err != nil {
-				return
-			}
-			end := 12 // of the question: labels, type, class
-			for query[end] != 0 {
-				end += 1 + int(query[end])
-			}
-			end += 5
-			reply := append([]byte{}, query[:end]...)
-			copy(reply[2:12], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
-			if query[end-4] == 0 && query[end-3] == 1 { // type A
-				reply[7] = 1
-				reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1)
-			}
-			if _, err := server.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(reply))), reply...)); err != nil {
-				return
-			}
-		}
-	}()
-	return client, nil
 }
 
 // C27: options out of range are refused by name; zero means the default.

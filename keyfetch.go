@@ -46,7 +46,7 @@ func newKeyFetcher(client *http.Client, timeout time.Duration) *keyFetcher {
 	if client != nil {
 		c = *client
 	} else {
-		c.Transport = newKeyTransport()
+		c.Transport = newKeyTransport(&net.Dialer{Timeout: dialTime, Control: publicAddress})
 	}
 	c.CheckRedirect = sameHost
 	c.Jar = nil
@@ -161,11 +161,10 @@ func retryAfter(header string) time.Duration {
 	return 0
 }
 
-// newKeyTransport is the default transport: it honours the proxy environment, and checks every address it dials, so that a
-// configured name that resolves into the private network is refused (SSRF by DNS).
-func newKeyTransport() http.RoundTripper {
+// newKeyTransport is the default transport: it honours the proxy environment, and dials names through checked, which looks at every
+// address, so that a configured name that resolves into the private network is refused (SSRF by DNS).
+func newKeyTransport(checked *net.Dialer) *http.Transport {
 	var proxies sync.Map // addresses of proxies that the operator named: these are dialled unchecked
-	checked := &net.Dialer{Timeout: dialTime, Control: publicAddress}
 	unchecked := &net.Dialer{Timeout: dialTime}
 	return &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
@@ -213,7 +212,7 @@ func publicAddress(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	ip := at.Addr().Unmap()
+	ip := at.Addr().Unmap().WithZone("") // no prefix contains an address with a zone
 	inside := func(p netip.Prefix) bool { return p.Contains(ip) }
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(notPublic, inside) {
 		return errors.New("the key server's name resolves to a private address")
@@ -221,14 +220,33 @@ func publicAddress(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// notPublic are ranges of the IANA special-purpose registries (RFC 6890) that [netip.Addr] does not tell.
+// notPublic are the ranges that [netip.Addr] does not tell: those of the IANA special-purpose address registries (RFC 6890, RFC 8190),
+// as of 9 October 2025, the globally reachable ones too, since no key server is in them; and ranges that once held IPv4 addresses
+// or site-local ones.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"), // carriers' NAT (RFC 6598), private in all but name
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
+	netip.MustParsePrefix("100.64.0.0/10"),   // carriers' NAT (RFC 6598), private in all but name
+	netip.MustParsePrefix("192.0.0.0/24"),    // IETF protocols
+	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("192.31.196.0/24"), // AS112
+	netip.MustParsePrefix("192.52.193.0/24"), // AMT
+	netip.MustParsePrefix("192.88.99.0/24"),  // relays of 6to4 and 6a44
+	netip.MustParsePrefix("192.175.48.0/24"), // AS112
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"), // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
 	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), // NAT64: an IPv4 address inside, perhaps a private one
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("2002::/16"), // 6to4, likewise
+	netip.MustParsePrefix("::/96"),             // IPv4-compatible (RFC 4291 §2.5.5.1): an IPv4 address inside, perhaps a private one
+	netip.MustParsePrefix("::ffff:0:0:0/96"),   // IPv4-translated (RFC 2765 §2.1), likewise
+	netip.MustParsePrefix("64:ff9b::/96"),      // NAT64, likewise
+	netip.MustParsePrefix("64:ff9b:1::/48"),    // NAT64 of a network's own, likewise
+	netip.MustParsePrefix("100::/64"),          // thrown away
+	netip.MustParsePrefix("100:0:0:1::/64"),    // dummy
+	netip.MustParsePrefix("2001::/23"),         // IETF protocols: Teredo, likewise, benchmarks, ORCHID and more
+	netip.MustParsePrefix("2001:db8::/32"),     // documentation
+	netip.MustParsePrefix("2002::/16"),         // 6to4, likewise
+	netip.MustParsePrefix("2620:4f:8000::/48"), // AS112
+	netip.MustParsePrefix("3fff::/20"),         // documentation
+	netip.MustParsePrefix("5f00::/16"),         // segment routing
+	netip.MustParsePrefix("fec0::/10"),         // site-local (RFC 3879)
 }
