@@ -152,8 +152,9 @@ func (f *keyFetcher) get(ctx context.Context, address string) ([]byte, error) {
 
 // retryAfter reads the header (RFC 9110 §10.2.3), capped so that one answer cannot silence us for a day.
 func retryAfter(header string) time.Duration {
-	if seconds, err := strconv.ParseInt(strings.TrimSpace(header), 10, 32); err == nil {
-		return min(max(time.Duration(seconds)*time.Second, 0), maxRetryAfter)
+	if text := strings.TrimSpace(header); text != "" && strings.Trim(text, "0123456789") == "" {
+		seconds, _ := strconv.ParseInt(text, 10, 32) // out of range it is the greatest: who asks for ages does not ask for nothing
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
 	if at, err := http.ParseTime(header); err == nil {
 		return min(max(time.Until(at), 0), maxRetryAfter)
@@ -166,6 +167,10 @@ func retryAfter(header string) time.Duration {
 func newKeyTransport(checked *net.Dialer) *http.Transport {
 	var proxies sync.Map // addresses of proxies that the operator named: these are dialled unchecked
 	unchecked := &net.Dialer{Timeout: dialTime}
+	// With HTTP/2 all fetches from a host share a connection. One that the network has lost would take every attempt with it, and
+	// other tenants' too, until it is idle for a while; an attempt over HTTP/1.1 takes its connection along when it fails.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			proxy, err := http.ProxyFromEnvironment(r)
@@ -186,7 +191,7 @@ func newKeyTransport(checked *net.Dialer) *http.Transport {
 			}
 			return checked.DialContext(ctx, network, address)
 		},
-		ForceAttemptHTTP2:      true,
+		Protocols:              protocols,
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        30 * time.Second,
 		TLSHandshakeTimeout:    dialTime,
