@@ -58,7 +58,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
 	}
-	if first := via[0].URL; req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {
+	if first := via[0].URL; req.URL.Scheme != first.Scheme || req.URL.Host != first.Host || req.URL.User != nil {
 		return errors.New("a redirect to another host or scheme is not followed")
 	}
 	return nil

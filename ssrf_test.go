@@ -286,6 +286,8 @@ func TestSpellingsOfAnAddress(t *testing.T) {
 		{"https://0.0.0.0", false},
 		{"https://localhost", false},
 		{"https://metadata.google.internal", false},
+		{"https://user:word@" + host, false},
+		{"https://@" + host, false},
 		{"https://" + host + ".", false},
 		{"https://" + host + ":8443", false},
 		{"https://" + host + ":0443", false},
