@@ -67,6 +67,9 @@ func strictObject(document []byte) bool {
 		if d.StackDepth() == 0 {
 			break
 		}
+		if kind, length := d.StackIndex(d.StackDepth()); kind == '[' {
+			bounded = bounded && length <= maxElements
+		}
 		if kind, length := d.StackIndex(d.StackDepth()); kind == '{' && length%2 == 1 && token.Kind() == '"' {
 			bounded = bounded && length/2 < maxMembers && len(token.String()) <= maxName
 			if d.StackDepth() == 1 {

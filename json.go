@@ -13,10 +13,11 @@ import (
 // token from costing much more than a usual one of its size.
 
 const (
-	maxDepth   = 16   // objects and arrays inside each other, the outermost object included
-	maxMembers = 500  // of one object
-	maxName    = 1024 // bytes of a member's name
-	maxFolded  = 2048 // bytes beyond ASCII in the names of the outermost object together: folding those is slow
+	maxDepth    = 16   // objects and arrays inside each other, the outermost object included
+	maxMembers  = 500  // of one object
+	maxElements = 1000 // of one array; Microsoft stops at 200 groups
+	maxName     = 1024 // bytes of a member's name
+	maxFolded   = 2048 // bytes beyond ASCII in the names of the outermost object together: folding those is slow
 )
 
 var (
@@ -25,6 +26,7 @@ var (
 	errEncoding  = errors.New("a JSON string is not valid Unicode")
 	errDuplicate = errors.New("two JSON members have the same name, or differ in case only")
 	errMembers   = errors.New("a JSON object has more than 500 members")
+	errElements  = errors.New("a JSON array has more than 1,000 elements")
 	errName      = errors.New("a JSON member's name is longer than 1 KiB, or the names have too many characters beyond ASCII")
 	errLookalike = errors.New("a JSON member's name differs from a known one in case only")
 )
@@ -226,7 +228,10 @@ func (s *scanner) array(i, depth int) int {
 		return s.fail(errDepth)
 	}
 	i, more := s.open(i, '[', ']')
-	for more {
+	for n := 1; more; n++ {
+		if n > maxElements {
+			return s.fail(errElements)
+		}
 		if i = s.skip(i, depth); i < 0 {
 			return i
 		}

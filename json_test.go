@@ -118,6 +118,8 @@ func TestJSON(t *testing.T) {
 		{"equal names deep down", `{"a":[[{"x":[{"b":1,"b":1}]}]]}`, errDuplicate, `{"a":[[{"x":[{"b":1},{"b":1}]}]]}`},
 		{"equal names in a large object", `{"a":{` + many + `,"498":0}}`, errDuplicate, `{"a":{` + many + `}}`},
 		{"equal names in a large outermost object", `{` + many + `,"17":0}`, errDuplicate, `{` + many + `}`},
+		{"too many elements", `{"a":[` + strings.Repeat("0,", 1000) + `0]}`, errElements, `{"a":[` + strings.Repeat("0,", 999) + `0]}`},
+		{"too many elements deeper", `{"a":[[` + strings.Repeat("{},", 1000) + `0]]}`, errElements, `{"a":[[` + strings.Repeat("{},", 999) + `0],[]]}`},
 		{"too many members in an object", `{"a":{` + many + `,"x":0,"y":0}}`, errMembers, `{"a":{` + many + `,"x":0}}`},
 		{"too many members in the outermost object", `{` + many + `,"x":0,"y":0}`, errMembers, `{` + many + `,"x":0}`},
 		{"too many members, some of them known", `{` + many + `,"tid":0,"oid":0}`, errMembers, `{` + many + `,"tid":0}`},

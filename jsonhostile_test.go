@@ -13,10 +13,15 @@ type hostilePayload struct {
 	allocs  float64 // at most
 }
 
-// filled repeats an element in an array, up to the size of a token.
+// filled repeats an element in arrays that are as long as they may be, up to the size of a token.
 func filled(element string) string {
 	n := (maxToken*3/4 - 600) / (len(element) + 1)
-	return `{"a":[` + strings.Repeat(element+",", n) + `0]}`
+	var b strings.Builder
+	b.WriteString(`{"a":[`)
+	for ; n > 0; n -= maxElements - 1 {
+		b.WriteString(`[` + strings.Repeat(element+",", min(n, maxElements-1)) + `0],`)
+	}
+	return b.String() + `0]}`
 }
 
 func hostilePayloads() []hostilePayload {
@@ -37,8 +42,9 @@ func hostilePayloads() []hostilePayload {
 		{"escaped names", `{` + members(maxMembers, `"`+strings.Repeat(`\u0041`, 14)+`%d":0`) + `}`, 3*maxMembers + 8},
 		{"escaped names of small objects", filled(`{"\n":0}`), maxToken},
 		{"long escaped name", `{"` + strings.Repeat(`\u0041`, 7_000) + `":0}`, 3},
-		{"strings", `{"roles":[` + strings.Repeat(`"",`, 15_000) + `""]}`, 1},
-		{"escaped strings", `{"roles":[` + strings.Repeat(`"\n",`, 9_500) + `""]}`, 9_501},
+		{"strings", `{"roles":[` + strings.Repeat(`"",`, maxElements-1) + `""]}`, 1},
+		{"too many strings", `{"roles":[` + strings.Repeat(`"",`, 15_000) + `""]}`, 3},
+		{"escaped strings", `{"roles":[` + strings.Repeat(`"\n",`, maxElements-1) + `""]}`, maxElements + 1},
 		{"deep", filled(nestedArrays(14)), 0},
 		{"numbers", filled(`0`), 0},
 		{"long number", `{"exp":0.` + strings.Repeat("0", 40_000) + `1e40001}`, 0},
