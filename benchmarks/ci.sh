@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The gate of CI: allocations to the number, costs within wide margins; then a short run of the command, to see that all of it works.
+# The gate of CI: allocations to the number, costs within wide margins; then a short run of the command, to see that all of it works,
+# and the attacks, none of which this module may let in.
 # Without the race detector, under which both are others; the tests that do not measure run under it, too.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,5 +12,6 @@ fi
 npm --prefix node ci
 
 go test -p 1 -count=1 ./... # one package at a time: they measure
-go test -race . ./corpus ./peers ./plot ./report
+go test -race . ./attacks ./corpus ./peers ./plot ./report
 go run . -short
+go run ./attacks

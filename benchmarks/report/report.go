@@ -154,7 +154,7 @@ func Markdown(w io.Writer, text string) error {
 
 // How wide lines are.
 const (
-	terminal = 120
+	terminal = 80
 	document = 130
 )
 
