@@ -12,6 +12,6 @@ fi
 npm --prefix node ci
 
 go test -p 1 -count=1 ./... # one package at a time: they measure
-go test -race . ./attacks ./corpus ./peers ./plot ./report
+go test -race . ./attacks ./corpus ./peers ./plot ./report ./soak
 go run . -short
 go run ./attacks

@@ -28,10 +28,10 @@ var faults = []struct {
 
 func faultEvent(name string) string { return "key server: " + name }
 
-// disturb disturbs the key server in turns of four units each. The last twenty of a cycle of sixty are quiet: in the first cycle, that
-// is when the TTL of the sets is over that nobody forces.
+// disturb disturbs the key server in turns of four units each. The first three of a cycle of sixty are quiet, in which the quiet set is
+// fetched for the last time, and the last seventeen: in the first cycle, that is when its TTL is over.
 func (a *arena) disturb(ctx context.Context) {
-	for {
+	for pause(ctx, 3*a.unit()) {
 		for _, f := range faults {
 			if !pause(ctx, 2*a.unit()) {
 				return
@@ -45,7 +45,7 @@ func (a *arena) disturb(ctx context.Context) {
 				return
 			}
 		}
-		if !pause(ctx, 20*a.unit()) {
+		if !pause(ctx, 17*a.unit()) {
 			return
 		}
 	}
@@ -54,7 +54,7 @@ func (a *arena) disturb(ctx context.Context) {
 // during lets a fault last for two units. Faults of handshakes take new connections.
 func (a *arena) during(ctx context.Context, fault mockidp.Fault, handshake mockidp.HandshakeFault) bool {
 	a.outage.begin(true)()
-	remove := func() {}
+	var remove func()
 	if handshake != (mockidp.HandshakeFault{}) {
 		remove = a.idp.InjectHandshake(handshake)
 		a.idp.Client().CloseIdleConnections()

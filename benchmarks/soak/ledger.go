@@ -47,7 +47,7 @@ const shownFaults = 10
 
 func newLedger() *ledger { return &ledger{events: make(map[string]int)} }
 
-// fault notes something wrong that is no answer, or puts a wrong answer into words.
+// note puts something wrong into words.
 func (l *ledger) note(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,6 +56,7 @@ func (l *ledger) note(format string, args ...any) {
 	}
 }
 
+// fault counts something wrong that a comparison of answers does not show.
 func (l *ledger) fault(format string, args ...any) {
 	l.wrong.Add(1)
 	l.note(format, args...)

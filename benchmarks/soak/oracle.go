@@ -74,7 +74,8 @@ type token struct {
 //   - Key: once a fetch has landed that began after its publication it is known, and refused by nobody. Before, it is accepted as soon
 //     as a forced fetch finds it, and refused while the cool-down of those lasts. Once a fetch has landed that began after its
 //     withdrawal, it is refused; before, either.
-//   - Outage: whoever asks for a key that is not known is told 503 while the last fetch failed. Known keys do not care.
+//   - Outage: whoever asks for a key that is not known may be told 503 while the last fetch failed. Known keys do not care. A 401 is not
+//     called wrong then: the moment at which a fetch mends an outage is not seen from outside.
 func (t *token) permitted(begin, end time.Time) (right []verdict) {
 	add := func(v verdict) {
 		if !slices.Contains(right, v) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/echo-identity/identity"
@@ -89,7 +88,7 @@ func (a *arena) change(ctx context.Context) {
 			clear(states) // and all are back
 		}
 		if want := len(a.steady) + len(a.changing); a.registry.Len() != want {
-			a.ledger.fault("the registry holds %s tenants, want %d", fmt.Sprint(a.registry.Len()), want)
+			a.ledger.fault("the registry holds %d tenants, want %d", a.registry.Len(), want)
 		}
 	}
 }
