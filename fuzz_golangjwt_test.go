@@ -20,12 +20,20 @@ import (
 func FuzzGolangJWT(f *testing.F) {
 	c := newComparison(f)
 	for _, seed := range c.seeds() {
-		f.Add([]byte(seed.header), []byte(seed.payload), seed.signer, seed.spelling)
+		if len(seed.header)+len(seed.payload) <= fuzzedSize {
+			f.Add([]byte(seed.header), []byte(seed.payload), seed.signer, seed.spelling)
+		}
 	}
 	f.Fuzz(func(t *testing.T, header, payload []byte, signer, spelling uint8) {
+		if len(header)+len(payload) > fuzzedSize {
+			t.Skip()
+		}
 		c.compare(t, c.token(t, header, payload, signer, spelling))
 	})
 }
+
+// fuzzedSize keeps the fuzzer from spending its time on long inputs. What is longer stands in TestGolangJWT.
+const fuzzedSize = 8 << 10
 
 // Each rule of the list is what tells the two apart in one of the fuzzer's seeds, or it would stand there without a proof. The
 // catalogue is compared as it is, too: its shapes are beyond what the fuzzer makes.
@@ -191,6 +199,7 @@ func (c *comparison) seeds() (all []jwtSeed) {
 	for _, raw := range []string{
 		contoso.Token(), contoso.Token(mockidp.V1()), contoso.Token(mockidp.AppOnly("Jobs.Run")), contoso.Token(mockidp.Overage()),
 		contoso.Token(mockidp.Guest(tenantB), mockidp.Roles("a", "b"), mockidp.Groups("g")), fabrikam.Token(), fabrikam.Token(mockidp.V1()),
+		contoso.Token(mockidp.Audience([]string{"x", "api://" + mockidp.API}), mockidp.Scopes("a", "b", "c", "d", "e")),
 		b2c.Token(), b2c.Token(mockidp.Policy("B2C_1A_custom")), b2c.Token(mockidp.ACRPolicy()), customers.Token(),
 	} {
 		seed, _ := c.seedOf(raw)

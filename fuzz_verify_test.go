@@ -17,6 +17,7 @@ import (
 // stand is what FuzzVerify attacks: a verifier of several kinds of tenants, and the tokens that their signers have made.
 type stand struct {
 	v        *identity.Verifier
+	fresh    *identity.Verifier // the same without a cache, which takes every token apart
 	good     []string
 	right    *mockidp.Key // of tenant A
 	attacker *mockidp.Key // under the key ID of the right one
@@ -25,12 +26,17 @@ type stand struct {
 
 func newStand(t testing.TB) *stand {
 	idp := mockidp.New()
-	v := verifierOn(t, idp, func(cfg *identity.Config) {
+	tenants := func(cfg *identity.Config) {
 		cfg.Tenants = identity.NewRegistry(identity.Tenant{ID: tenantA, AllowNoPermissions: true}, shop(nil), identity.Tenant{ID: mockidp.Customers, External: new(identity.External)})
+	}
+	v := verifierOn(t, idp, tenants)
+	fresh := verifierOn(t, idp, func(cfg *identity.Config) {
+		tenants(cfg)
+		cfg.TokenCache.MaxBytes = -1
 	})
 	a := idp.Tenant(tenantA)
 	long := mockidp.ExpiresIn(24 * time.Hour)
-	s := &stand{v: v, right: a.Keys().Signing(), unknown: a.Keys().NewKey()}
+	s := &stand{v: v, fresh: fresh, right: a.Keys().Signing(), unknown: a.Keys().NewKey()}
 	s.attacker = s.unknown.WithID(s.right.ID())
 	s.good = []string{
 		a.Token(long), a.Token(long, mockidp.V1()), a.Token(long, mockidp.AppOnly("Jobs.Run")), a.Token(long, mockidp.Overage()),
@@ -96,11 +102,13 @@ func (s *stand) timed(payload string) string {
 	return strings.NewReplacer("{now}", fmt.Sprint(now), "{later}", fmt.Sprint(now+3600)).Replace(payload)
 }
 
-// FuzzVerify: no token makes the verifier panic, and what it accepts our signer has produced, byte for byte. N3.
+// FuzzVerify: no token makes the verifier panic, what it accepts our signer has produced, byte for byte, and one token leaves nothing
+// behind that shows in the next. N3.
 func FuzzVerify(f *testing.F) {
 	s := newStand(f)
 	f.Fuzz(func(t *testing.T, way uint8, at uint16, header, payload, extra string) {
 		raw := s.token(way, at, header, payload, extra)
+		s.inTurns(t, raw, s.good[int(at)%len(s.good)])
 		p, err := s.v.Verify(context.Background(), raw)
 		if err != nil {
 			if p != nil {
@@ -117,6 +125,40 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("accepted: %q", raw)
 		}
 	})
+}
+
+// inTurns verifies a token, a good one and the token again, all in the memory that verifications share: the answers are those of
+// before, and so is what the first two principals say.
+func (s *stand) inTurns(t *testing.T, raw, good string) {
+	t.Helper()
+	said := func(p *identity.Principal, err error) string {
+		if err != nil {
+			return string(err.(*identity.Error).Reason) // the cause may count seconds
+		}
+		audience, _ := p.GetAudience()
+		issued, _ := p.GetIssuedAt()
+		begin, _ := p.GetNotBefore()
+		var claims map[string]json.RawMessage
+		if err := p.Decode(&claims); err != nil {
+			t.Fatalf("%q: %v", raw, err)
+		}
+		return fmt.Sprint(p, p.UserKey(), p.Subject, p.Issuer, p.Scopes, p.Roles, p.Groups, p.ExpiresAt, issued, begin, audience,
+			p.Guest(), p.GroupsOverage(), p.RawToken(), claims)
+	}
+	verify := func(raw string) (p *identity.Principal, err error, text string) {
+		p, err = s.fresh.Verify(context.Background(), raw)
+		return p, err, said(p, err)
+	}
+	p1, err1, first := verify(raw)
+	p2, err2, second := verify(good)
+	_, _, third := verify(raw)
+	_, _, fourth := verify(good)
+	if err2 != nil || first != third || second != fourth {
+		t.Fatalf("%q, and %q:\n got=%s, %s\nwant=%s, %s", raw, good, third, fourth, first, second)
+	}
+	if said(p1, err1) != first || said(p2, err2) != second {
+		t.Fatalf("%q, and %q: a principal has changed:\n got=%s, %s\nwant=%s, %s", raw, good, said(p1, err1), said(p2, err2), first, second)
+	}
 }
 
 // refusesWell requires an error of the closed list that blames the token, not us.
