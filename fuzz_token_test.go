@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"reflect"
@@ -22,6 +23,10 @@ import (
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte(jwsHeader))
 	f.Add([]byte(jwsPayload))
+	for _, size := range []int{maxName, maxName + 1} {
+		f.Add([]byte(`{"a":"","` + strings.Repeat("x", size) + `":"","b":""}`))
+	}
+	f.Add([]byte(`,"a":"b"}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
 		if len(document) > 16<<10 {
 			t.Skip()
@@ -223,6 +228,11 @@ func FuzzParseToken(f *testing.F) {
 	signature := make([]byte, 256)
 	f.Add([]byte(jwsHeader), []byte(jwsPayload), signature, "")
 	f.Add([]byte(nil), []byte(nil), []byte(nil), jws(jwsHeader, jwsPayload))
+	for i := range 8 * len(parsedHeaders) { // so that each of its places holds a header that is not the one looked for
+		if _, err := parseToken(jws(fmt.Sprintf(`{"alg":"RS256","kid":"other-%d"}`, i), jwsPayload)); err != nil {
+			f.Fatal(err)
+		}
+	}
 	f.Fuzz(func(t *testing.T, header, payload, signature []byte, tail string) {
 		raw := tail
 		if len(header) > 0 {
