@@ -217,6 +217,7 @@ func (c *comparison) seeds() (all []jwtSeed) {
 		claim(`"x":{"a":1,"a":2}`), claim(`"X":1,"x":2`), claim(`"x":` + nest("[", 15, "]")), claim(`"x":` + nest("[", 16, "]")), claim(manyMembers(501)),
 		claim(`"` + strings.Repeat("x", 1025) + `":1`), claim(`"` + strings.Repeat("x", 1025) + `":"y"`), claim(`"` + strings.Repeat("x", 1024) + `":"y"`),
 		claim(`"` + strings.Repeat("ж", 511) + `":1,"` + strings.Repeat("я", 511) + `":1,"` + strings.Repeat("й", 3) + `":1`), claim(`"x":"` + strings.Repeat("x", 64<<10) + `"`), claim(`"x":"\ud800"`),
+		claim(`"x":[0` + strings.Repeat(",0", 999) + `]`), claim(`"x":[0` + strings.Repeat(",0", 1000) + `]`),
 		claim(`"x":1e400,"y":-0.0E-0,"z":[{"a":[null,true,{}]}],"":"😀\ud83d\ude00\/\u0000"`), good.payload + " x", claim(`"cnf":null`),
 		good.at(fuzzTimePlus(3600), "0", "-1"), good.at(fuzzTimePlus(3600)+".5", fuzzTimePlus(0)+"e0", "0"), good.at(fuzzTimePlus(3600), "-0", "0"), good.at(fuzzTimePlus(3600), fuzzTimePlus(3601), "0"),
 		good.at(fuzzTimePlus(-59), fuzzTimePlus(60)+".5", fuzzTimePlus(60)), good.at(fuzzTimePlus(-60)+".9999999999", "0", "0"), good.at("253402300799.9e0", "0e99999999", "1e-999999"),

@@ -35,6 +35,7 @@ var stricter = []difference{
 	{"token_malformed", "RFC 7519 §4: no two names that differ in case only, and none that looks like one of ours", inJSON(func(o oddities) bool { return o.folded })},
 	{"token_malformed", "RFC 8259 §9: a depth of 16", inJSON(func(o oddities) bool { return o.depth > 16 })},
 	{"token_malformed", "RFC 8259 §9: 500 members", inJSON(func(o oddities) bool { return o.members > 500 })},
+	{"token_malformed", "RFC 8259 §9: 1,000 elements", inJSON(func(o oddities) bool { return o.elements > 1000 })},
 	{"token_malformed", "RFC 8259 §9: names of 1 KiB", inJSON(func(o oddities) bool { return o.name > 1024 })},
 	{"token_malformed", "RFC 8259 §9: 2 KiB of names to fold", inJSON(func(o oddities) bool { return o.foreign > 2048 })},
 	{"critical_header", "RFC 7515 §4.1.11, RFC 7797 §6: crit, b64", func(e *evidence) bool { return has(e.members, "crit") || has(e.members, "b64") }},
@@ -102,7 +103,8 @@ func asJSON(value any) string {
 // oddities are what two readers of one JSON text may see differently, or not stand.
 type oddities struct {
 	trailing, unicode, duplicate, folded bool
-	depth, members, name, foreign        int // at most; foreign: bytes beyond ASCII in the outermost object's names
+	depth, members, elements, name       int // at most
+	foreign                              int // bytes beyond ASCII in the outermost object's names
 }
 
 // inJSON looks at header and payload.
@@ -120,6 +122,9 @@ func odditiesOf(document []byte) (o oddities) {
 		if err != nil {
 			o.trailing = true // encoding/json has found one object in it
 			return o
+		}
+		if kind == '[' && token.Kind() != ']' {
+			o.elements = max(o.elements, int(length)+1)
 		}
 		switch {
 		case token.Kind() == '{' || token.Kind() == '[':
