@@ -174,7 +174,7 @@ func deepAndHuge() attackClass {
 				return text[:len(text)-1] + "," + manyMembers(500-strings.Count(text, `":`)) + "}"
 			}))},
 			{name: "a name of 1 KiB", token: of(inFront(`"` + strings.Repeat("x", 1024) + `":1`))},
-			{name: "a list of 10,000", token: of(inFront(`"x":[` + strings.Repeat("0,", 9_999) + `0]`))},
+			{name: "a list of 1,000", token: of(inFront(`"x":[` + strings.Repeat("0,", 999) + `0]`))},
 		},
 	}
 	add := func(name, source string, opts ...mockidp.TokenOption) {
@@ -192,6 +192,8 @@ func deepAndHuge() attackClass {
 	}))
 	add("3,000 members", "CWE-407; CVE-2011-4885: names that collide in a hash table", behind(manyMembers(3_000)))
 	add("501 members of an inner object", "CWE-407", behind(`"x":{`+manyMembers(501)+`}`))
+	add("a list of 1,001", "CWE-400", inFront(`"x":[`+strings.Repeat("0,", 1_000)+`0]`))
+	add("roles of 1,001", "CWE-400", mockidp.Claim("roles", make([]string, 1_001)))
 	add("a name of 1,025 bytes", "CWE-400", behind(`"`+strings.Repeat("x", 1025)+`":1`))
 	add("a name of 40,000 letters to fold", "CWE-407", behind(`"`+strings.Repeat("ß", 20_000)+`":1`))
 	add("300 members of the header, and one twice", "CWE-407", mockidp.EditHeader(func(text string) string {
