@@ -19,6 +19,7 @@ type configFault struct {
 }
 
 func configFaults() []configFault {
+	const good = "https://api.example"
 	resource := func(r identity.Resource) func(*identity.Config) {
 		return func(cfg *identity.Config) { cfg.Resource = r }
 	}
@@ -66,7 +67,15 @@ func configFaults() []configFault {
 		{"Resource over http", resource(identity.Resource{URL: "http://api.example"}), "Config.Resource: URL: "},
 		{"Resource with a fragment", resource(identity.Resource{URL: "https://api.example/#x"}), "Config.Resource: URL: "},
 		{"Resource with a query", resource(identity.Resource{URL: "https://api.example/?x"}), "Config.Resource: URL: "},
+		{"Resource with an empty fragment", resource(identity.Resource{URL: "https://api.example/#"}), "Config.Resource: URL: "},
 		{"Resource without a host", resource(identity.Resource{URL: "/orders"}), "Config.Resource: URL: "},
+		{"Authorization server over http", resource(identity.Resource{URL: good, AuthorizationServers: []string{"https://login.example", "http://login.example"}}), "Config.Resource: AuthorizationServers[1]: "},
+		{"Authorization server with a query", resource(identity.Resource{URL: good, AuthorizationServers: []string{"https://login.example?p=x"}}), "Config.Resource: AuthorizationServers[0]: "},
+		{"Authorization server, only a name", resource(identity.Resource{URL: good, AuthorizationServers: []string{"contoso"}}), "Config.Resource: AuthorizationServers[0]: "},
+		{"Scopes in one string", resource(identity.Resource{URL: good, Scopes: []string{"a", "b c"}}), "Config.Resource: Scopes[1]: "},
+		{"Scope with a quote", resource(identity.Resource{URL: good, Scopes: []string{`a"`}}), "Config.Resource: Scopes[0]: "},
+		{"Scope that is empty", resource(identity.Resource{URL: good, Scopes: []string{""}}), "Config.Resource: Scopes[0]: "},
+		{"Documentation that is no address", resource(identity.Resource{URL: good, Documentation: "javascript:alert(1)"}), "Config.Resource: Documentation: "},
 	}
 }
 
@@ -162,6 +171,13 @@ func TestConfigLimits(t *testing.T) {
 			cfg.ClientID, cfg.Tenants = "", identity.NewRegistry(identity.Tenant{ID: tenantA, Audiences: []string{"https://api.example"}})
 		},
 		"Resource on loopback": func(cfg *identity.Config) { cfg.Resource.URL = "http://localhost:8080/v1" },
+		"Resource with all fields": func(cfg *identity.Config) {
+			cfg.Resource = identity.Resource{
+				URL: "https://api.example", Name: "Orders", Documentation: "https://docs.example/orders?v=1#sign-in",
+				AuthorizationServers: []string{"https://login.microsoftonline.com/" + tenantA + "/v2.0", "http://127.0.0.1:8443/" + tenantB + "/v2.0"},
+				Scopes:               []string{"api://x/Orders.Read", "openid", "!~"},
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"errors"
-	"net/http"
 
 	"github.com/golang-jwt/jwt/v5"
 	echojwt "github.com/labstack/echo-jwt/v4"
@@ -67,6 +66,8 @@ func (v *Verifier) skip(c echo.Context) bool {
 	}
 	raw, err := v.lookup.token(c.Request())
 	if errors.Is(err, ErrTokenMissing) {
+		r := c.Request()
+		c.SetRequest(r.WithContext(v.anonymous(r.Context())))
 		return true
 	}
 	c.Set(extractionKey, extraction{raw, err})
@@ -105,8 +106,7 @@ func (v *Verifier) extract(c echo.Context) extraction {
 // SkipPreflight is a Skipper for CORS preflight requests, which browsers send without a token: OPTIONS with Origin and
 // Access-Control-Request-Method. The CORS middleware must answer them.
 func SkipPreflight(c echo.Context) bool {
-	r := c.Request()
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+	return preflight(c.Request())
 }
 
 // parse verifies the token of a request and puts the principal where handlers look for it.

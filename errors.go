@@ -111,6 +111,9 @@ func (e *Error) Header() http.Header {
 	return h
 }
 
+// Body is the body of the answer, in JSON: the code, and the description or the status in words. It holds nothing of the cause.
+func (e *Error) Body() []byte { return []byte(e.body()) }
+
 func (e *Error) setHeader(h http.Header) {
 	if challenge := e.challenge(); challenge != "" {
 		h["Www-Authenticate"] = []string{challenge}

@@ -15,8 +15,22 @@ type tokenLookup []place
 type place struct {
 	find func(r *http.Request, name string) (token string, err error)
 	name string // of the cookie, or prefix of the protocol
-	// exclusive places are the three of RFC 6750 §2: a client must use only one of them.
-	exclusive bool
+	// method is the name that RFC 9728 §2 has for the place, if it is one of the three of RFC 6750 §2. A client must use only
+	// one of those.
+	method string
+}
+
+func (p place) exclusive() bool { return p.method != "" }
+
+// methods are the ways to send a token that RFC 6750 knows and this API takes, in order. They are never nil.
+func (l tokenLookup) methods() []string {
+	methods := []string{}
+	for _, place := range l {
+		if place.exclusive() {
+			methods = append(methods, place.method)
+		}
+	}
+	return methods
 }
 
 // parseLookup reads Config.TokenLookup.
@@ -35,11 +49,11 @@ func parseLookup(s string) (tokenLookup, error) {
 		seen[entry] = true
 		switch {
 		case kind == "header" && !named:
-			places = append(places, place{find: fromHeader, exclusive: true})
+			places = append(places, place{find: fromHeader, method: "header"})
 		case kind == "query" && !named:
-			places = append(places, place{find: fromQuery, exclusive: true})
+			places = append(places, place{find: fromQuery, method: "query"})
 		case kind == "form" && !named:
-			places = append(places, place{find: fromForm, exclusive: true})
+			places = append(places, place{find: fromForm, method: "body"})
 		case kind == "cookie" && name != "":
 			places = append(places, place{find: fromCookie, name: name})
 		case kind == "websocket" && name != "":
@@ -68,7 +82,7 @@ func (l tokenLookup) token(r *http.Request) (string, error) {
 	}
 	found, decided, exclusive := "", false, 0
 	for _, place := range l {
-		if decided && !place.exclusive {
+		if decided && !place.exclusive() {
 			continue // whatever it holds, sound or not, does not count
 		}
 		token, err := place.find(r, place.name)
@@ -78,7 +92,7 @@ func (l tokenLookup) token(r *http.Request) (string, error) {
 		if token == "" {
 			continue
 		}
-		if place.exclusive {
+		if place.exclusive() {
 			if exclusive++; exclusive > 1 {
 				return "", newError(ErrRequestInvalid, errTwoTokens)
 			}

@@ -138,7 +138,7 @@ func (v *Verifier) fieldFaults(cfg Config) (faults []error) {
 	if v.lookup, err = parseLookup(cfg.TokenLookup); err != nil {
 		fault("TokenLookup", err)
 	}
-	if v.resource, err = newResource(cfg.Resource); err != nil {
+	if v.resource, err = newResource(cfg.Resource, v.lookup.methods()); err != nil {
 		fault("Resource", err)
 	}
 	return faults

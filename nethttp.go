@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"errors"
 	"io"
 	"net/http"
 )
@@ -14,17 +13,13 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 			v.resource.ServeHTTP(w, r)
 			return
 		}
-		p, err := v.Authenticate(r)
-		switch {
-		case err == nil:
-			r = r.WithContext(NewContext(r.Context(), p))
-		case v.optional && errors.Is(err, ErrTokenMissing):
-		default:
-			e, _ := asError(err) // Authenticate returns no other
+		ctx, err := v.Admit(r)
+		if err != nil {
+			e, _ := asError(err) // Admit returns no other
 			e.write(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

@@ -300,6 +300,13 @@ func FromContext(ctx context.Context) (p *Principal, ok bool) {
 	return p, ok && p != nil
 }
 
+type verifierKey struct{}
+
+// anonymous is a context without a principal, that tells guards who has let the request pass: the answer is that API's.
+func (v *Verifier) anonymous(ctx context.Context) context.Context {
+	return context.WithValue(ctx, verifierKey{}, v)
+}
+
 // From returns the principal of an Echo request: [FromContext] of its request context.
 func From(c echo.Context) (p *Principal, ok bool) {
 	return FromContext(c.Request().Context())

@@ -202,7 +202,7 @@ func (r requirement) Error() string { return "required: " + strings.Join(r, ", "
 
 // Require makes rules a guard for routes and groups of Echo: all of them must pass, in order. It panics without a rule.
 func Require(rules ...Rule) echo.MiddlewareFunc {
-	rule := allOf(rules)
+	rule := AllOf(rules...)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if e := rule.decide(c.Request().Context()); e != nil {
@@ -215,7 +215,7 @@ func Require(rules ...Rule) echo.MiddlewareFunc {
 
 // Handler makes the rule a guard for net/http.
 func (rule Rule) Handler(next http.Handler) http.Handler {
-	rule = allOf([]Rule{rule})
+	rule = AllOf(rule)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e := rule.decide(r.Context()); e != nil {
 			e.write(w, r)
@@ -225,10 +225,19 @@ func (rule Rule) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// allOf is the conjunction of rules.
-func allOf(rules []Rule) Rule {
+// Check decides for an adapter whether the request of ctx may pass: nil, or the [*Error] to answer with, completed and logged. It
+// refuses where no authentication has run, and where a request was admitted without a token.
+func (rule Rule) Check(ctx context.Context) error {
+	if e := rule.decide(ctx); e != nil {
+		return e
+	}
+	return nil
+}
+
+// AllOf is the rule that asks each of the rules, in order: the first refusal is the answer. It panics without a rule.
+func AllOf(rules ...Rule) Rule {
 	if len(rules) == 0 || slices.ContainsFunc(rules, func(r Rule) bool { return r == nil }) {
-		panic("identity: Require needs at least one rule, and no nil one")
+		panic("identity: a guard needs at least one rule, and no nil one")
 	}
 	if len(rules) == 1 {
 		return rules[0]
@@ -251,7 +260,11 @@ var unattended = &Verifier{log: &refusalLog{now: time.Now, windows: make(map[Rea
 func (rule Rule) decide(ctx context.Context) *Error {
 	p, ok := FromContext(ctx)
 	if !ok {
-		return unattended.refuse(ctx, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")), nil)
+		v, ok := ctx.Value(verifierKey{}).(*Verifier)
+		if !ok {
+			v = unattended
+		}
+		return v.refuse(ctx, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")), nil)
 	}
 	err := rule.judge(ctx, p)
 	if err == nil {

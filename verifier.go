@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -74,6 +75,23 @@ func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 	return v.Verify(r.Context(), raw)
 }
 
+// Admit authenticates a request for an adapter, and returns the context to go on with: it holds the principal, for [FromContext]
+// and for guards. In optional mode a request without a token is admitted without one. The error is an [*Error].
+func (v *Verifier) Admit(r *http.Request) (context.Context, error) {
+	p, err := v.Authenticate(r)
+	switch {
+	case err == nil:
+		return NewContext(r.Context(), p), nil
+	case v.optional && errors.Is(err, ErrTokenMissing):
+		return v.anonymous(r.Context()), nil
+	}
+	return nil, err
+}
+
+// Refuse completes an error that an adapter met, as Verify completes its own: the *Error that results has the address of
+// [Config.Resource] in its challenge, and has been logged. An error that is none of this package is an internal fault, 500.
+func (v *Verifier) Refuse(ctx context.Context, err error) *Error { return v.refuse(ctx, err, nil) }
+
 // KeyFunc is a [jwt.Keyfunc] for those who keep an echojwt.Config of their own. It runs every check of [Verifier.Verify] but
 // the signature on token.Raw, and then hands out the key, so that golang-jwt verifies the very bytes that were judged. No
 // principal results, so guards refuse, and the rules about where a token may stand in the request are echo-jwt's. There is no
@@ -109,7 +127,7 @@ func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error 
 	own.metadata = ""
 	if v.resource != nil {
 		own.metadata = v.resource.metadata
-		if own.Reason == reasonOf(ErrTokenMissing) {
+		if own.Reason == reasonOf(ErrTokenMissing) || own.Reason == reasonOf(ErrNotAuthenticated) { // where a client has to start
 			own.Scopes = slices.Clone(v.resource.Scopes)
 		}
 	}
