@@ -114,7 +114,7 @@ var unstated = []fault{
 	{name: "HTML that is called JSON", begin: spoilt(mockidp.Fault{Body: []byte(page)}), cause: "not JSON"},
 	{name: "nothing", begin: spoilt(mockidp.Fault{Body: []byte{}}), cause: "not JSON"},
 	{name: "empty set", begin: spoilt(mockidp.Fault{Endpoint: onKeys, Body: []byte(`{"keys":[]}`)}), cause: "no usable RSA key"},
-	{name: "only bad keys", begin: spoilt(mockidp.Fault{Endpoint: onKeys, Body: badKeys}), cause: "no usable RSA key"},
+	{name: "only bad keys", begin: spoilt(mockidp.Fault{Endpoint: onKeys, Body: badKeys}), cause: "in the set; of \"a\": kty is not RSA"},
 	{name: "20,000 keys", begin: spoilt(manyKeys(20_000)), cause: "has 20000 keys"},
 	{name: "discovery of 256 MiB", begin: spoilt(mockidp.Fault{Endpoint: onDiscovery, PadTo: 256 << 20}), cause: "larger than"},
 	{name: "keys of 256 MiB", begin: spoilt(mockidp.Fault{Endpoint: onKeys, PadTo: 256 << 20}), cause: "larger than"},

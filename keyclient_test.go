@@ -2,8 +2,11 @@ package identity_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -157,6 +160,31 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 }
 
+// NewKeyClient takes another certificate authority; two of them share nothing.
+func TestNewKeyClient(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.Start(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(idp.CACertificate())
+	trusting, standard := identity.NewKeyClient(), identity.NewKeyClient()
+	trusting.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	for client, want := range map[*http.Client]error{trusting: nil, standard: identity.ErrKeysUnavailable} {
+		v, err := identity.New(identity.Config{
+			ClientID: mockidp.API,
+			Tenants:  identity.NewRegistry(identity.Tenant{ID: tenantA, Cloud: identity.Cloud(idp.URL)}),
+			Keys:     identity.KeyOptions{HTTPClient: client},
+			Observe:  identity.Observe{Logger: slog.New(slog.DiscardHandler)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(t.Context(), idp.Tenant(tenantA).Token(mockidp.IssuedBy(idp.URL))); !errors.Is(err, want) {
+			t.Fatalf("got=%v, want=%v", err, want)
+		}
+		client.CloseIdleConnections()
+	}
+}
+
 // The default client, the name service and the proxy environment belong to the process, so they are tested in one of their own:
 // the test binary runs itself. There every name resolves to 127.0.0.1, without a name server.
 func TestDefaultClient(t *testing.T) {
@@ -182,14 +210,18 @@ func TestDefaultClient(t *testing.T) {
 		name  string
 		cloud string
 		proxy string
+		own   bool   // a client of the caller's, made by NewKeyClient
 		asked string // what must arrive at the listener
 		cause string // what the log must say
 	}{
-		{"a name that resolves to loopback", "https://login.contoso.example:" + port, "", "", "resolves to a private address"},
-		{"Microsoft's own host, poisoned", "", "", "", "resolves to a private address"},
-		{"a configured loopback address", "http://127.0.0.1:" + port, "", "GET 127.0.0.1:" + port, "502"},
-		{"localhost", "http://localhost:" + port, "", "GET localhost:" + port, "502"},
-		{"through the operator's proxy", "", "http://proxy.example:" + port, "CONNECT login.microsoftonline.com:443", "Bad Gateway"},
+		{"a name that resolves to loopback", "https://login.contoso.example:" + port, "", false, "", "resolves to a private address"},
+		{"Microsoft's own host, poisoned", "", "", false, "", "resolves to a private address"},
+		{"Microsoft's own host, poisoned, own client", "", "", true, "", "resolves to a private address"},
+		{"a configured loopback address", "http://127.0.0.1:" + port, "", false, "GET 127.0.0.1:" + port, "502"},
+		{"localhost", "http://localhost:" + port, "", false, "GET localhost:" + port, "502"},
+		{"localhost, own client", "http://localhost:" + port, "", true, "GET localhost:" + port, "502"},
+		{"through the operator's proxy", "", "http://proxy.example:" + port, false, "CONNECT login.microsoftonline.com:443", "Bad Gateway"},
+		{"through the operator's proxy, own client", "", "http://proxy.example:" + port, true, "CONNECT login.microsoftonline.com:443", "Bad Gateway"},
 	}
 	issuer := mockidp.New().Tenant(tenantA)
 	for _, tt := range tests {
@@ -199,7 +231,7 @@ func TestDefaultClient(t *testing.T) {
 			token = issuer.Token(mockidp.IssuedBy(tt.cloud))
 		}
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDefaultClient$", "-test.v", "-test.paniconexit0")
-		cmd.Env = append(os.Environ(), "IDENTITY_TEST_CHILD="+token, "IDENTITY_TEST_CLOUD="+tt.cloud, "HTTPS_PROXY="+tt.proxy, "HTTP_PROXY=", "NO_PROXY=",
+		cmd.Env = append(os.Environ(), "IDENTITY_TEST_CHILD="+token, "IDENTITY_TEST_CLOUD="+tt.cloud, fmt.Sprint("IDENTITY_TEST_OWN=", tt.own), "HTTPS_PROXY="+tt.proxy, "HTTP_PROXY=", "NO_PROXY=",
 			"https_proxy=", "http_proxy=", "no_proxy=")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), tt.cause) {
@@ -217,6 +249,9 @@ func asDefaultClient(t *testing.T) {
 	net.DefaultResolver = loopback.resolver()
 	a := newKeyAPI(t, mockidp.New(), func(cfg *identity.Config) {
 		cfg.Keys.HTTPClient = nil
+		if os.Getenv("IDENTITY_TEST_OWN") == "true" {
+			cfg.Keys.HTTPClient = identity.NewKeyClient()
+		}
 		cfg.Tenants = identity.NewRegistry(identity.Tenant{ID: tenantA, Cloud: identity.Cloud(os.Getenv("IDENTITY_TEST_CLOUD"))})
 	})
 	a.get(os.Getenv("IDENTITY_TEST_CHILD")).refused(t, identity.ErrKeysUnavailable)

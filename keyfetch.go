@@ -40,14 +40,19 @@ type keyFetcher struct {
 	timeout time.Duration
 }
 
+// NewKeyClient makes a client like the one that a nil [KeyOptions.HTTPClient] means: it honours the proxy environment, refuses to
+// connect to private addresses, and bounds what it waits for. It is for a client that adds to this one and keeps the rest: its
+// Transport is an [*http.Transport] of its own, to be given a certificate authority or to be wrapped before its first request.
+func NewKeyClient() *http.Client {
+	return &http.Client{Transport: newKeyTransport(&net.Dialer{Timeout: dialTime, Control: publicAddress})}
+}
+
 // newKeyFetcher copies the client, so that what the caller changes later has no effect, and puts its own redirect rule in.
 func newKeyFetcher(client *http.Client, timeout time.Duration) *keyFetcher {
-	c := http.Client{Transport: nil}
-	if client != nil {
-		c = *client
-	} else {
-		c.Transport = newKeyTransport(&net.Dialer{Timeout: dialTime, Control: publicAddress})
+	if client == nil {
+		client = NewKeyClient()
 	}
+	c := *client
 	c.CheckRedirect = sameHost
 	c.Jar = nil
 	return &keyFetcher{client: &c, timeout: timeout}

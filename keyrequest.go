@@ -54,6 +54,14 @@ func ownKeys(t *Tenant, origin, path string) keyRequest {
 	return keyRequest{name: name, metadata: name[len(t.ID)+1:], origin: origin, tenant: t}
 }
 
+// keySet is how the set is known outside.
+func (r keyRequest) keySet() KeySet {
+	if r.shared() {
+		return KeySet{Metadata: r.metadata}
+	}
+	return KeySet{Metadata: r.metadata, TenantID: r.tenant.ID}
+}
+
 // shared reports whether the key set is that of all tenants of a cloud.
 func (r keyRequest) shared() bool { return r.template != "" }
 

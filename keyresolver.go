@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -20,7 +21,7 @@ import (
 type KeyOptions struct {
 	// HTTPClient fetches discovery documents and key sets. It is copied, and its redirect rule and cookies replaced: a
 	// redirect stays on its host. Nil means a client that honours the proxy environment and refuses to connect to private
-	// addresses; with a client of your own that last check is yours.
+	// addresses; with a client of your own that last check is yours, unless it comes from [NewKeyClient].
 	HTTPClient *http.Client
 	// TTL is how long a key set is fresh; from 80 % of it on it is refreshed in the background. Zero means 1 hour, spread
 	// by ±10 % so that replicas do not ask at once. At least 1 minute.
@@ -346,9 +347,11 @@ func (r *keyResolver) failure(h *keyHandle, err error) error {
 
 // report logs and traces a fetch.
 func (r *keyResolver) report(ctx context.Context, request keyRequest, set *keySet, err error, forced bool, took time.Duration) {
-	info := FetchInfo{Metadata: request.metadata, Forced: forced, Duration: took, Err: err}
+	info := FetchInfo{Metadata: request.metadata, TenantID: request.keySet().TenantID, Forced: forced, Duration: took, Err: err}
 	if set != nil {
-		info.Keys, info.Skipped = len(set.keys), set.skipped
+		info.Keys, info.Skipped, info.Unusable = len(set.keys), set.skipped, maps.Clone(set.listed)
+	} else if e, ok := errors.AsType[*noKeyError](err); ok {
+		info.Skipped, info.Unusable = e.set.skipped, maps.Clone(e.set.listed)
 	}
 	level, message := slog.LevelDebug, "identity: keys fetched"
 	switch {

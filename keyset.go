@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -73,7 +74,18 @@ func (j *jwk) UnmarshalJSON(entry []byte) error {
 	return err
 }
 
-var errNoUsableKey = errors.New("no usable RSA key in the set")
+// noKeyError is a key set without a usable key.
+type noKeyError struct{ set *keySet }
+
+// Error says why the first entry, by kid, cannot be used: often all of them share the fault.
+func (e *noKeyError) Error() string {
+	text := "no usable RSA key in the set"
+	if len(e.set.listed) == 0 {
+		return text
+	}
+	kid := slices.Min(slices.Collect(maps.Keys(e.set.listed)))
+	return fmt.Sprintf("%s; of %q: %s", text, kid, e.set.listed[kid])
+}
 
 // parseKeySet reads a JWKS document. Entries that are not usable are skipped and counted; a set without a usable key is an
 // error. Keys that old holds too are taken from there.
@@ -101,7 +113,7 @@ func parseKeySet(document []byte, cloudInstance string, now time.Time, old *keyS
 	}
 	set.dropAmbiguous()
 	if len(set.keys) == 0 {
-		return nil, errNoUsableKey
+		return nil, &noKeyError{set}
 	}
 	return set, nil
 }

@@ -2,8 +2,10 @@ package identity_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"strings"
 	"testing"
@@ -172,6 +174,14 @@ func TestOddEntries(t *testing.T) {
 	for _, entry := range odd {
 		set.PublishRaw(entry)
 	}
+	var unusable map[string]string
+	b := newKeyAPI(t, a.idp, func(cfg *identity.Config) {
+		cfg.Observe.Trace.KeysFetched = func(_ context.Context, info identity.FetchInfo) { unusable = info.Unusable }
+	})
+	b.get(a.token()).accepted(t)
+	if want := map[string]string{"ec": "kty is not RSA", "oct": "kty is not RSA", "no-n": "the modulus has 0 bits"}; !maps.Equal(unusable, want) {
+		t.Fatalf("got=%v, want=%v", unusable, want)
+	}
 	a.get(a.token()).accepted(t)
 	for _, kid := range []string{"ec", "oct", "no-n"} {
 		a.get(a.token(mockidp.KeyID(kid))).refused(t, identity.ErrKeyUnusable)
@@ -179,12 +189,12 @@ func TestOddEntries(t *testing.T) {
 	if stats := a.verifier.Stats(); stats.SkippedKeys != len(odd) || stats.Keys != 2 {
 		t.Fatalf("got=%+v, want=%d skipped, 2 keys", stats, len(odd))
 	}
-	a.fetched(t, 1, 1)
+	a.fetched(t, 2, 2) // b's too
 	if !strings.Contains(a.log.String(), "some skipped") {
 		t.Fatalf("log: got=%s, want that entries were skipped", a.log)
 	}
 	// Entries that are not even objects.
-	b := newKeyAPI(t, mockidp.New(), nil)
+	b = newKeyAPI(t, mockidp.New(), nil)
 	b.idp.Inject(mockidp.Fault{Endpoint: mockidp.JWKS, Edit: func(body []byte) []byte {
 		return bytes.Replace(body, []byte(`[`), []byte(`[null, 5, "x", [], `), 1)
 	}})

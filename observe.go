@@ -48,10 +48,14 @@ type VerifyInfo struct {
 type FetchInfo struct {
 	// Metadata is the address of the discovery document.
 	Metadata string
+	// TenantID is the tenant's whose own key set it is, empty for one that all workforce tenants of a cloud share; see [KeySet].
+	TenantID string
 	// Forced tells that an unknown kid asked for it.
 	Forced bool
 	// Keys counts the kids that can verify tokens, Skipped the entries that cannot.
 	Keys, Skipped int
+	// Unusable says, by kid, why the skipped entries that have one cannot verify tokens. Kids are what the server sent.
+	Unusable map[string]string
 	// Duration is how long both documents took.
 	Duration time.Duration
 	// Err is why it failed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -52,6 +53,39 @@ func (v *Verifier) Warm(ctx context.Context) error {
 	}
 	group.Wait()
 	return errors.Join(faults...)
+}
+
+// KeySet names a key set.
+type KeySet struct {
+	// Metadata is the address of its discovery document.
+	Metadata string
+	// TenantID is the tenant's whose own set it is: of B2C and External ID, and with AppKeys. Empty means that all other workforce
+	// tenants of a cloud share it.
+	TenantID string
+}
+
+// KeySets yields the tenants that the source lists, each with the key sets that its tokens can need: those that Warm fetches. It
+// asks nobody.
+func (v *Verifier) KeySets() iter.Seq2[Tenant, []KeySet] {
+	return func(yield func(Tenant, []KeySet) bool) {
+		source, ok := v.tenants.(lister)
+		if !ok {
+			return
+		}
+		for tenant := range source.All() {
+			t, err := tenant.sealed()
+			if err != nil {
+				continue // none of its tokens is ever accepted
+			}
+			var sets []KeySet
+			for _, request := range v.keyRequests(t) {
+				sets = append(sets, request.keySet())
+			}
+			if !yield(tenant, sets) {
+				return
+			}
+		}
+	}
 }
 
 // keyRequests are the key sets that tokens of a tenant can need.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +71,60 @@ func TestWarmFetchesEachSetOnce(t *testing.T) {
 				t.Fatalf("got=%+v, want=%d key sets", stats, tt.want)
 			}
 		})
+	}
+}
+
+// KeySets names, by tenant, what Warm fetches; AppKeys makes a set a tenant's own.
+func TestKeySets(t *testing.T) {
+	t.Parallel()
+	idp, tenants := customDomains()
+	const fabrikam = "https://login.microsoftonline.com/" + tenantB + "/v2.0/.well-known/openid-configuration?appid=" + mockidp.API
+	if err := tenants.Add(identity.Tenant{ID: tenantB, AppKeys: true}); err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu      sync.Mutex // guards fetched
+		fetched []identity.KeySet
+	)
+	a := newKeyAPI(t, idp, func(cfg *identity.Config) {
+		cfg.Tenants = tenants
+		cfg.Observe.Trace.KeysFetched = func(_ context.Context, info identity.FetchInfo) {
+			mu.Lock()
+			defer mu.Unlock()
+			fetched = append(fetched, identity.KeySet{Metadata: info.Metadata, TenantID: info.TenantID})
+		}
+	})
+	var named []identity.KeySet
+	counts := map[string]int{}
+	for tenant, sets := range a.verifier.KeySets() {
+		named = append(named, sets...)
+		counts[tenant.ID] = len(sets)
+	}
+	if want := map[string]int{tenantA: 1, tenantB: 1, mockidp.Shop: 3 * 2, mockidp.Customers: 2}; !maps.Equal(counts, want) {
+		t.Fatalf("got=%v, want=%v", counts, want)
+	}
+	for _, want := range []identity.KeySet{{Metadata: "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"}, {Metadata: fabrikam, TenantID: tenantB}} {
+		if !slices.Contains(named, want) {
+			t.Errorf("got=%v, want=%v in it", named, want)
+		}
+	}
+	if got := a.idp.Count(mockidp.AnyEndpoint); got != 0 {
+		t.Fatalf("requests: got=%d, want=0", got)
+	}
+	a.verifier.Warm(t.Context()) // the mock does not know tenant B
+	byAddress := func(a, b identity.KeySet) int { return strings.Compare(a.Metadata, b.Metadata) }
+	slices.SortFunc(named, byAddress)
+	slices.SortFunc(fetched, byAddress)
+	if !slices.Equal(named, fetched) {
+		t.Fatalf("named: %v\nfetched: %v", named, fetched)
+	}
+	for range a.verifier.KeySets() {
+		break // a loop may end early
+	}
+	source := identity.TenantFunc(func(context.Context, identity.Issuer) (*identity.Tenant, error) { return nil, nil })
+	b := newKeyAPI(t, idp, func(cfg *identity.Config) { cfg.Tenants = source })
+	for tenant := range b.verifier.KeySets() {
+		t.Errorf("a source that lists nothing: got=%v", tenant)
 	}
 }
 
