@@ -102,7 +102,7 @@ func (f *keyFetcher) fetch(ctx context.Context, r keyRequest, now time.Time, old
 func (f *keyFetcher) exchange(ctx context.Context, r keyRequest, now time.Time, old *keySet) (set *keySet, err error) {
 	defer recovered(&err) // the transport may be the caller's
 
-	document, err := f.get(ctx, r.metadata)
+	document, _, err := f.get(ctx, r.metadata)
 	if err != nil {
 		return nil, fmt.Errorf("discovery document: %w", err)
 	}
@@ -120,39 +120,63 @@ func (f *keyFetcher) exchange(ctx context.Context, r keyRequest, now time.Time, 
 	if err := r.checkKeyAddress(doc.JWKSURI); err != nil {
 		return nil, err
 	}
-	document, err = f.get(ctx, doc.JWKSURI)
+	document, clock, err := f.get(ctx, doc.JWKSURI)
 	if err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
-	return parseKeySet(document, doc.CloudInstance, now, old)
+	if set, err = parseKeySet(document, doc.CloudInstance, now, old); err != nil {
+		return nil, err
+	}
+	set.clock = clock
+	return set, nil
 }
 
-func (f *keyFetcher) get(ctx context.Context, address string) ([]byte, error) {
+func (f *keyFetcher) get(ctx context.Context, address string) (document []byte, clock serverClock, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return nil, clock, err
 	}
 	req.Header.Set("Accept", "application/json")
 	res, err := f.client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, clock, err
 	}
 	defer res.Body.Close()
+	clock = serverClockOf(res.Header, time.Now())
 	switch res.StatusCode {
 	case http.StatusOK:
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return nil, &retryError{res.StatusCode, retryAfter(res.Header.Get("Retry-After"))}
+		return nil, clock, &retryError{res.StatusCode, retryAfter(res.Header.Get("Retry-After"))}
 	default:
-		return nil, fmt.Errorf("the key server answered %d", res.StatusCode)
+		return nil, clock, fmt.Errorf("the key server answered %d", res.StatusCode)
 	}
-	document, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	document, err = io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
 	if err != nil {
-		return nil, err
+		return nil, clock, err
 	}
 	if len(document) > maxDocument {
-		return nil, fmt.Errorf("the document is larger than %d bytes", maxDocument)
+		return nil, clock, fmt.Errorf("the document is larger than %d bytes", maxDocument)
 	}
-	return document, nil
+	return document, clock, nil
+}
+
+// serverClock is what an answer tells of the clock of its server. It decides nothing: it is for whoever asks why a token has expired.
+type serverClock struct {
+	known bool
+	ahead time.Duration // of this machine's, negative if behind; to the second
+}
+
+// serverClockOf reads Date (RFC 9110 §6.6.1), which a cache on the way has let grow old by Age (RFC 9111 §5.1).
+func serverClockOf(header http.Header, now time.Time) serverClock {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return serverClock{}
+	}
+	age, err := strconv.ParseUint(header.Get("Age"), 10, 31)
+	if err != nil {
+		age = 0
+	}
+	return serverClock{known: true, ahead: date.Add(time.Duration(age) * time.Second).Sub(now.Truncate(time.Second))}
 }
 
 // retryAfter reads the header (RFC 9110 §10.2.3), capped so that one answer cannot silence us for a day.

@@ -40,6 +40,7 @@ type keySet struct {
 	fetched time.Time // when the fetch began
 	landed  time.Time // when it was done
 	expires time.Time // the end of the TTL
+	clock   serverClock
 }
 
 // jwk is a JSON Web Key (RFC 7517 §4) with Microsoft's two additions.

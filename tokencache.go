@@ -69,6 +69,15 @@ func (t *tokenCache) find(raw string) *cachedToken {
 	return e
 }
 
+// holds reports whether find would find a token, and leaves no trace of having asked.
+func (t *tokenCache) holds(raw string) bool {
+	if t == nil {
+		return false
+	}
+	e, ok := t.tokens.GetEntryQuietly(tail(raw))
+	return ok && e.Value.token.raw == raw
+}
+
 // remember keeps a token that has been verified, for its principal and in the cache, with what the verification rests on now. Its text
 // is cloned, because what the request read it from may be much larger.
 func (t *tokenCache) remember(c *check) {

@@ -115,6 +115,13 @@ func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 // refuse completes a refusal with what this API's challenges say, and logs it. It changes a copy: a rule or a tenant source may
 // return one *Error to several requests, and one of another verifier too.
 func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error {
+	own := v.completed(err)
+	v.log.write(ctx, own, about)
+	return own
+}
+
+// completed is a refusal as this API answers it, without a word to anybody.
+func (v *Verifier) completed(err error) *Error {
 	e, ok := asError(err)
 	if !ok {
 		e = newError(ErrInternal, err)
@@ -132,6 +139,5 @@ func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error 
 		}
 	}
 	own.refused = true
-	v.log.write(ctx, &own, about)
 	return &own
 }

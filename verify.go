@@ -46,10 +46,17 @@ func (c *check) trust(ctx context.Context) error {
 		return newError(ErrTenantInvalid, err)
 	}
 	if !t.issues(c.issuer) {
-		return newError(ErrIssuer, errors.New("iss is not an issuer of this tenant: another cloud, host, kind or version"))
+		return newError(ErrIssuer, &otherIssuer{t})
 	}
 	c.tenant = t
 	return nil
+}
+
+// otherIssuer is the cause of a refusal of a tenant that is trusted under other issuers.
+type otherIssuer struct{ tenant *Tenant }
+
+func (*otherIssuer) Error() string {
+	return "iss is not an issuer of this tenant: another cloud, host, kind or version"
 }
 
 // ask calls the tenant source, which belongs to the application.
