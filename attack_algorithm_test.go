@@ -30,7 +30,7 @@ func withoutSignature(raw string) string { return raw[:strings.LastIndexByte(raw
 
 func unsecured() attackClass {
 	class := attackClass{
-		name: "unsecured", source: "RFC 8725 §2.1; CVE-2015-9235",
+		name: "unsecured", source: "RFC 8725 §2.1; CVE-2018-1000531",
 		good: []attack{{name: "RS256 signed", token: of()}},
 	}
 	add := func(name, source string, want error, token func(*siege) string) {
@@ -65,7 +65,7 @@ func unsecured() attackClass {
 		return s.signed(headerText(s, `"none"`), claimsOf(s.contoso.Token()))
 	})
 	add("alg none, no kid", "CVE-2023-29357", identity.ErrAlgorithm, of(mockidp.Algorithm("none"), mockidp.WithoutHeader("kid", "typ", "x5t")))
-	add("alg none, two segments", "CVE-2018-1000531", identity.ErrTokenMalformed, func(s *siege) string {
+	add("alg none, two segments", "CVE-2018-1000125: a header and a body are enough", identity.ErrTokenMalformed, func(s *siege) string {
 		return strings.TrimSuffix(s.contoso.Token(mockidp.Algorithm("none")), ".")
 	})
 	add("alg none around an actor token", "CVE-2025-55241: unsigned impersonation tokens around a signed actor token", identity.ErrAlgorithm,
@@ -158,15 +158,15 @@ func publicForms() []publicForm {
 	}
 	return []publicForm{
 		{"PKIX PEM", "CVE-2016-10555; CVE-2016-5431", true, of((*mockidp.Key).PublicPEM)},
-		{"PKIX PEM without its last line break", "CVE-2022-29217", true, of(func(k *mockidp.Key) []byte { return bytes.TrimSpace(k.PublicPEM()) })},
+		{"PKIX PEM without its last line break", "", true, of(func(k *mockidp.Key) []byte { return bytes.TrimSpace(k.PublicPEM()) })},
 		{"PKIX PEM with CRLF", "", false, of(func(k *mockidp.Key) []byte { return bytes.ReplaceAll(k.PublicPEM(), []byte("\n"), []byte("\r\n")) })},
 		{"PKIX PEM with two final line breaks", "", false, of(func(k *mockidp.Key) []byte { return append(k.PublicPEM(), '\n') })},
 		{"PKIX PEM behind a blank", "", false, of(func(k *mockidp.Key) []byte { return append([]byte(" "), k.PublicPEM()...) })},
 		{"PKIX DER", "", true, of((*mockidp.Key).PublicDER)},
 		{"PKIX DER in base64", "", false, text(func(k *mockidp.Key) string { return base64.StdEncoding.EncodeToString(k.PublicDER()) })},
-		{"PKCS#1 PEM", "CVE-2023-48223; CVE-2024-54150", false, of(func(k *mockidp.Key) []byte { return pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(k.Public())) })},
+		{"PKCS#1 PEM", "CVE-2017-11424; CVE-2023-48223", false, of(func(k *mockidp.Key) []byte { return pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(k.Public())) })},
 		{"PKCS#1 DER", "", false, of(func(k *mockidp.Key) []byte { return x509.MarshalPKCS1PublicKey(k.Public()) })},
-		{"certificate PEM", "CVE-2023-48238", false, of(func(k *mockidp.Key) []byte { return pemOf("CERTIFICATE", k.CertificateDER()) })},
+		{"certificate PEM", "", false, of(func(k *mockidp.Key) []byte { return pemOf("CERTIFICATE", k.CertificateDER()) })},
 		{"certificate DER", "", true, of((*mockidp.Key).CertificateDER)},
 		{"certificate in x5c", "", false, text(func(k *mockidp.Key) string { return base64.StdEncoding.EncodeToString(k.CertificateDER()) })},
 		{"OpenSSH line", "CVE-2024-33663; CVE-2022-29217", false, of(sshLine)},
@@ -208,7 +208,7 @@ func sshLine(k *mockidp.Key) []byte {
 // confused: the verifier that lets the token choose takes its public key for the secret of an HMAC.
 func confused() attackClass {
 	class := attackClass{
-		name: "HMAC with the public key", source: "RFC 8725 §2.1; CVE-2016-10555",
+		name: "HMAC with the public key", source: "RFC 8725 §2.1; CVE-2015-9235; CVE-2016-10555; CVE-2023-48238; CVE-2024-54150",
 		good: []attack{{name: "RS256 with the private key", token: of()}},
 	}
 	for _, form := range publicForms() {

@@ -46,7 +46,7 @@ func headerKeys() []headerKey {
 			return mockidp.Header("jwk", json.RawMessage(publicJWK(s.stranger.WithID(s.right.ID()))))
 		}},
 		{"jwk that is symmetric", "CVE-2018-0114; RFC 7515 §4.1.3", fixed("jwk", map[string]string{"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"})},
-		{"jwk of alg none", "CVE-2018-0114; CVE-2015-9235", fixed("jwk", map[string]string{"kty": "RSA", "alg": "none"})},
+		{"jwk of alg none", "CVE-2018-0114; RFC 8725 §2.1", fixed("jwk", map[string]string{"kty": "RSA", "alg": "none"})},
 		{"jwk that is an address", "RFC 7515 §4.1.3", fixed("jwk", attackersKeys)},
 		{"jwk null", "RFC 7515 §4.1.3", fixed("jwk", nil)},
 		{"jwks", "CVE-2018-0114", func(s *siege) mockidp.TokenOption {

@@ -116,7 +116,7 @@ func weakKeys() attackClass {
 		return func(_ *siege, jwk map[string]any) { jwk[name] = value }
 	}
 	exponent := func(e int64) func(*siege, map[string]any) { return member("e", encoded(big.NewInt(e))) }
-	add("e1", "with e=1, and the encoding for a signature", "SaltStack, July 2013: keys with e=1; RFC 8017 §3.1", exponent(1), func(_ *siege, signed string) []byte {
+	add("e1", "with e=1, and the encoding for a signature", "CVE-2013-2228: keys with e=1; RFC 8017 §3.1", exponent(1), func(_ *siege, signed string) []byte {
 		return encodedMessage(sha256Info, hashOf(crypto.SHA256, signed))
 	})
 	add("e3", "with e=3, and a cube root for a signature", "Bleichenbacher, CRYPTO 2006 rump session; CVE-2006-4339; CVE-2014-1568", exponent(3), func(_ *siege, signed string) []byte {

@@ -41,7 +41,7 @@ func substitutes() attackClass {
 	for _, resource := range []string{
 		"https://graph.microsoft.com", "https://graph.microsoft.us/", "https://microsoftgraph.chinacloudapi.cn", "https://graph.windows.net", "00000002-0000-0000-c000-000000000000",
 	} {
-		add("a token for "+resource, "Microsoft: tokens for Graph are for Graph alone; CVE-2025-55241", identity.ErrOtherResource, from(contosoOf, mockidp.Audience(resource)))
+		add("a token for "+resource, "RFC 8725 §3.9; Microsoft: tokens for Graph are for Graph alone", identity.ErrOtherResource, from(contosoOf, mockidp.Audience(resource)))
 	}
 	for _, resource := range []string{
 		"https://management.azure.com/", "https://vault.azure.net", "https://storage.azure.com/", "https://outlook.office365.com", "api://AzureADTokenExchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",

@@ -106,19 +106,19 @@ func wrongSignatures() attackClass {
 		return ed25519.Sign(must(private, err), []byte(signed))
 	})
 	add("the digest itself", "RFC 8017 §8.2.2", func(_ *siege, signed string) []byte { return hashOf(crypto.SHA256, signed) })
-	number := func(name string, n func(k *rsa.PublicKey) *big.Int) {
-		add("the number "+name, "RFC 8017 §5.2.2: the representative is below the modulus; CVE-2022-21449", func(s *siege, _ string) []byte {
+	number := func(name, source string, n func(k *rsa.PublicKey) *big.Int) {
+		add("the number "+name, "RFC 8017 §8.2.2 step 1: as long as the modulus", func(s *siege, _ string) []byte {
 			return n(s.right.Public()).FillBytes(make([]byte, 257))[:]
 		})
-		add("the number "+name+" in 256 bytes", "RFC 8017 §8.2.2; CVE-2022-21449", func(s *siege, _ string) []byte {
+		add("the number "+name+" in 256 bytes", source, func(s *siege, _ string) []byte {
 			return n(s.right.Public()).FillBytes(make([]byte, 257))[1:]
 		})
 	}
-	number("zero", func(*rsa.PublicKey) *big.Int { return new(big.Int) })
-	number("one", func(*rsa.PublicKey) *big.Int { return big.NewInt(1) })
-	number("n", func(k *rsa.PublicKey) *big.Int { return k.N })
-	number("n-1", func(k *rsa.PublicKey) *big.Int { return new(big.Int).Sub(k.N, big.NewInt(1)) })
-	number("n+1", func(k *rsa.PublicKey) *big.Int { return new(big.Int).Add(k.N, big.NewInt(1)) })
+	number("zero", "CVE-2022-21449: zeros pass, under ECDSA there", func(*rsa.PublicKey) *big.Int { return new(big.Int) })
+	number("one", "RFC 8017 §8.2.2", func(*rsa.PublicKey) *big.Int { return big.NewInt(1) })
+	number("n", "RFC 8017 §5.2.2: the representative is below the modulus", func(k *rsa.PublicKey) *big.Int { return k.N })
+	number("n-1", "RFC 8017 §8.2.2", func(k *rsa.PublicKey) *big.Int { return new(big.Int).Sub(k.N, big.NewInt(1)) })
+	number("n+1", "RFC 8017 §5.2.2", func(k *rsa.PublicKey) *big.Int { return new(big.Int).Add(k.N, big.NewInt(1)) })
 	changed := func(name string, change func(k *rsa.PublicKey, sig *big.Int) *big.Int) {
 		add("the right signature, "+name, "RFC 8017 §8.2.2", func(s *siege, signed string) []byte {
 			sig := new(big.Int).SetBytes(must(rsa.SignPKCS1v15(nil, s.right.Private(), crypto.SHA256, hashOf(crypto.SHA256, signed))))

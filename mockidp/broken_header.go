@@ -9,7 +9,7 @@ func brokenShapes() []BrokenToken {
 	size := group{check: "size", reason: "token_too_large", source: "RFC 7519 sets no limit; decoding junk is a denial of service"}
 	shape := group{check: "shape", reason: "token_malformed", source: "RFC 7515 §7.1"}
 	strict := shape.from("RFC 7515 §2: base64url without padding; a second spelling of a token passes by deny-lists")
-	none := shape.from("RFC 8725 §2.1; CVE-2015-9235")
+	none := shape.from("RFC 8725 §2.1; CVE-2018-1000531")
 	list := []BrokenToken{
 		size.of("oversize-payload", "A claim of 70,000 characters makes the token larger than 64 KiB.", Claim("padding", strings.Repeat("x", 70_000))),
 		size.of("oversize-signature", "70,000 characters follow the signature.", Mutate(func(raw string) string { return raw + strings.Repeat("A", 70_000) })),
@@ -24,7 +24,7 @@ func brokenShapes() []BrokenToken {
 		shape.of("six-segments", "There are six segments.", Mutate(func(raw string) string { return raw + ".e30.e30.e30" })),
 		shape.of("empty-header-segment", "The header segment is empty.", segments(func(_, p, s string) string { return "." + p + "." + s })),
 		shape.of("empty-payload-segment", "The payload segment is empty.", segments(func(h, _, s string) string { return h + ".." + s })),
-		none.of("empty-signature", "The signature is cut off, the header still says RS256.", segments(func(h, p, _ string) string { return h + "." + p + "." })),
+		none.from("RFC 8725 §2.1; CVE-2020-28042").of("empty-signature", "The signature is cut off, the header still says RS256.", segments(func(h, p, _ string) string { return h + "." + p + "." })),
 		none.because("algorithm", "algorithm_not_allowed").of("alg-none-unsigned", "The header says none, and the signature is empty.", Algorithm("none")),
 		shape.because("shape", "token_encrypted").from("RFC 7516 §7.1").by("jwe", "It is an encrypted token: five segments.",
 			func(*TenantHandle) []TokenOption {
@@ -102,7 +102,7 @@ func brokenHeaders() []BrokenToken {
 }
 
 func brokenAlgorithms() []BrokenToken {
-	none := group{check: "algorithm", reason: "algorithm_not_allowed", source: "RFC 8725 §2.1; CVE-2015-9235"}
+	none := group{check: "algorithm", reason: "algorithm_not_allowed", source: "RFC 8725 §2.1; CVE-2018-1000531"}
 	confusion := none.from("RFC 8725 §2.1; CVE-2016-10555")
 	other := none.from("RFC 8725 §3.1")
 	hmac := func(name, breaks string, secret func(*Key) []byte) BrokenToken {

@@ -131,7 +131,7 @@ func brokenSignatures() []BrokenToken {
 		signature.of("signature-one-byte", "The signature is one byte.", spoiled(func([]byte) []byte { return []byte{1} })),
 		signature.of("signature-extra-bytes", "Bytes follow the signature.", spoiled(func(s []byte) []byte { return append(s, 0, 0, 0) })),
 		signature.of("signature-leading-zero", "A zero byte precedes the signature.", spoiled(func(s []byte) []byte { return append([]byte{0}, s...) })),
-		signature.from("RFC 8017 §8.2.2: the representative is below the modulus").by("signature-plus-modulus", "The modulus is added to the signature.",
+		signature.from("RFC 8017 §5.2.2: the representative is below the modulus").by("signature-plus-modulus", "The modulus is added to the signature.",
 			func(t *TenantHandle) []TokenOption {
 				n := t.Keys().Signing().Public().N
 				return []TokenOption{spoiled(func(s []byte) []byte { return new(big.Int).Add(new(big.Int).SetBytes(s), n).Bytes() })}

@@ -25,7 +25,7 @@ var keyAttacks = []keyAttack{
 	{"key-1024-bits", "The key has 1024 bits.", "RFC 7518 §3.3: 2048 bits or more", unfitKey, func(t *mockidp.TenantHandle) string {
 		return signedByPublished(t, t.Keys().NewKeyOfSize(1024))
 	}},
-	{"key-exponent-one", "The exponent of the key is one, so that anybody can sign.", "SaltStack, July 2013; RFC 8017 §3.1", unfitKey, exponentOne},
+	{"key-exponent-one", "The exponent of the key is one, so that anybody can sign.", "CVE-2013-2228; RFC 8017 §3.1", unfitKey, exponentOne},
 	{"key-for-encryption", "The use of the key is enc.", "RFC 7517 §4.2", unfitKey, changed("use", "enc")},
 	{"key-operations", "The operation of the key is encrypt.", "RFC 7517 §4.3", unfitKey, changed("key_ops", []string{"encrypt"})},
 	{"key-other-algorithm", "The algorithm of the key is RS512, that of the token RS256.", "RFC 7517 §4.4; RFC 8725 §3.1", unfitKey, changed("alg", "RS512")},
