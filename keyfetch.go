@@ -25,13 +25,13 @@ const (
 	dialTime      = 2 * time.Second
 )
 
-// retryError is a failed fetch whose answer said when to come again.
-type retryError struct {
+// statusError is an answer other than 200.
+type statusError struct {
 	status int
-	after  time.Duration
+	after  time.Duration // when to come again, if it said so
 }
 
-func (e *retryError) Error() string { return fmt.Sprintf("the key server answered %d", e.status) }
+func (e *statusError) Error() string { return fmt.Sprintf("the key server answered %d", e.status) }
 
 // keyFetcher fetches discovery documents and key sets. Whatever it is sent, it is done in bounded time and memory and has
 // asked no host but the request's.
@@ -146,9 +146,9 @@ func (f *keyFetcher) get(ctx context.Context, address string) (document []byte, 
 	switch res.StatusCode {
 	case http.StatusOK:
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return nil, clock, &retryError{res.StatusCode, retryAfter(res.Header.Get("Retry-After"))}
+		return nil, clock, &statusError{res.StatusCode, retryAfter(res.Header.Get("Retry-After"))}
 	default:
-		return nil, clock, fmt.Errorf("the key server answered %d", res.StatusCode)
+		return nil, clock, &statusError{status: res.StatusCode}
 	}
 	document, err = io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
 	if err != nil {

@@ -95,7 +95,7 @@ func (h *keyHandle) failure(err error, now time.Time, maxStale time.Duration, st
 	}
 	h.failures++
 	h.tried, h.lastError, h.notBefore = true, err, now.Add(retry)
-	if asked, ok := errors.AsType[*retryError](err); ok && asked.after > 0 {
+	if asked, ok := errors.AsType[*statusError](err); ok && asked.after > 0 {
 		h.silence = now.Add(asked.after)
 	}
 	h.due.Store(int64(now.Add(h.pause(now)).Sub(start)))

@@ -362,6 +362,10 @@ func (r *keyResolver) report(ctx context.Context, request keyRequest, set *keySe
 	}
 	r.log.LogAttrs(ctx, level, message, append(info.attrs(), stackOf(err)...)...)
 	if r.trace != nil {
+		info.Kind = request.tenant.kind().String()
+		if answer, ok := errors.AsType[*statusError](err); ok {
+			info.Status = answer.status
+		}
 		var hookErr error
 		func() {
 			defer recovered(&hookErr)

@@ -24,6 +24,9 @@ type Trace struct {
 	Verified func(ctx context.Context, info VerifyInfo)
 	// KeysFetched is called after each fetch of a key set.
 	KeysFetched func(ctx context.Context, info FetchInfo)
+	// Refused is called with each refusal: of a verification, of a request without a usable token, and by a guard. That is what the
+	// log has a line for, and also what the log leaves out of a flood. A panic of it is logged and changes no answer.
+	Refused func(ctx context.Context, info RefuseInfo)
 }
 
 // VerifyInfo describes one verification.
@@ -42,6 +45,9 @@ type VerifyInfo struct {
 	Cached bool
 	// Err is the refusal, nil for an accepted token.
 	Err error
+	// Kind is the tenant's: "workforce", "b2c" or "external". It is empty as long as the tenant source has not answered for the issuer,
+	// so that with a kind the TenantID is one of the application's tenants.
+	Kind string
 }
 
 // FetchInfo describes one fetch of a key set.
@@ -60,6 +66,10 @@ type FetchInfo struct {
 	Duration time.Duration
 	// Err is why it failed.
 	Err error
+	// Kind is that of the tenants whose keys they are: "workforce", "b2c" or "external".
+	Kind string
+	// Status is what the key server answered instead of 200. Zero means that this is not why the fetch failed.
+	Status int
 }
 
 func (f FetchInfo) attrs() []slog.Attr {

@@ -106,7 +106,10 @@ func (c *check) verify(ctx context.Context, signature bool) error {
 	}
 	info := VerifyInfo{TenantID: c.issuer.TenantID, Duration: c.v.now().Sub(began), Unsigned: !signature, Cached: c.cached, Err: err}
 	if e, ok := asError(err); ok {
-		info.Reason = e.Reason
+		info.Reason = e.listed()
+	}
+	if c.tenant != nil {
+		info.Kind = c.tenant.kind().String()
 	}
 	if hookErr := c.v.traced(ctx, info); hookErr != nil {
 		return c.v.refuse(ctx, hookErr, c)

@@ -97,6 +97,14 @@ func (t *tokenCache) remember(c *check) {
 	t.tokens.Set(tail(e.token.raw), e)
 }
 
+// size is how many tokens are remembered, and the memory that they retain.
+func (t *tokenCache) size() (tokens int, bytes uint64) {
+	if t == nil {
+		return 0, 0
+	}
+	return t.tokens.EstimatedSize(), t.tokens.WeightedSize()
+}
+
 // entryOverhead is what the cache itself spends on an entry, rounded up: its node, its slot in the table and in the queues.
 const entryOverhead = 256
 

@@ -117,6 +117,7 @@ func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error {
 	own := v.completed(err)
 	v.log.write(ctx, own, about)
+	v.traceRefusal(ctx, own)
 	return own
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -115,16 +116,28 @@ type Stats struct {
 	SkippedKeys int
 	// Fetches counts fetches of key sets, ForcedFetches those that an unknown kid asked for, FailedFetches those that failed.
 	Fetches, ForcedFetches, FailedFetches uint64
+	// KeyAge is how old the oldest key set was when it last verified a token, of those that did so within the last [KeyOptions.TTL]:
+	// below the TTL as long as refreshes succeed. A key set that no token needs is not refreshed, and does not count.
+	KeyAge time.Duration
+	// CachedTokens counts the verified tokens that are remembered, CachedBytes the memory that they retain.
+	CachedTokens int
+	CachedBytes  uint64
 }
 
 // Stats returns the counters. It walks over the key sets: call it for a metric, not for each request.
 func (v *Verifier) Stats() Stats {
 	r := v.keys
 	s := Stats{Fetches: r.fetches.Load(), ForcedFetches: r.forced.Load(), FailedFetches: r.failed.Load()}
+	s.CachedTokens, s.CachedBytes = v.cache.size()
+	now := r.now()
 	for _, item := range r.sets.Items() {
-		set := item.Object.(*keyHandle).set.Load()
+		h := item.Object.(*keyHandle)
+		set := h.set.Load()
 		if set == nil {
 			continue
+		}
+		if used := r.start.Add(time.Duration(h.used.Load()) * time.Second); h.proven() && now.Sub(used) < r.options.TTL {
+			s.KeyAge = max(s.KeyAge, used.Sub(set.fetched))
 		}
 		s.KeySets++
 		s.SkippedKeys += set.skipped

@@ -260,8 +260,16 @@ func TestStats(t *testing.T) {
 	idp.Inject(mockidp.Fault{Status: 500, Times: 1})
 	a.get(a.token(mockidp.KeyID("unknown"))).refused(t, identity.ErrKeysUnavailable)
 	want := identity.Stats{KeySets: 1, Keys: 2, SkippedKeys: 1, Fetches: 2, ForcedFetches: 1, FailedFetches: 1}
-	if got := a.verifier.Stats(); got != want {
+	got := a.verifier.Stats()
+	if got.CachedTokens != 1 || got.CachedBytes < 1<<10 || got.CachedBytes > 8<<10 {
+		t.Fatalf("got=%d tokens of %d bytes, want one of a few KiB", got.CachedTokens, got.CachedBytes)
+	}
+	want.CachedTokens, want.CachedBytes = got.CachedTokens, got.CachedBytes
+	if got != want {
 		t.Fatalf("got=%+v, want=%+v", got, want)
+	}
+	if infos[0].Kind != "workforce" || infos[0].Status != 0 || infos[1].Kind != "workforce" || infos[1].Status != 500 {
+		t.Fatalf("got=%+v, want kinds, and the status of the second", infos)
 	}
 	if len(infos) != 2 || infos[0].Keys != 2 || infos[0].Skipped != 1 || infos[0].Forced || infos[0].Err != nil ||
 		!strings.HasPrefix(infos[0].Metadata, "https://login.microsoftonline.com/common/v2.0/") ||
