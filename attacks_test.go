@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/echo-identity/identity"
+	"github.com/echo-identity/identity/internal/behaviour"
 	"github.com/echo-identity/identity/mockidp"
 	"github.com/labstack/echo/v4"
 )
@@ -35,7 +36,7 @@ var tenantOfKind = map[mockidp.Kind]string{
 // sentinelOf is the sentinel of a reason, found by the rule that errors.Is follows.
 func sentinelOf(t testing.TB, reason identity.Reason) error {
 	t.Helper()
-	for sentinel := range answers {
+	for sentinel := range behaviour.Answers {
 		if errors.Is(&identity.Error{Reason: reason}, sentinel) {
 			return sentinel
 		}
@@ -88,7 +89,7 @@ var causes = []identity.Reason{
 func TestReasonsAreDistinct(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
-	for sentinel := range answers {
+	for sentinel := range behaviour.Answers {
 		if seen[sentinel.Error()] {
 			t.Errorf("%v is the reason of two sentinels", sentinel)
 		}
@@ -293,3 +294,13 @@ func TestMisplacedTokenIsNotLogged(t *testing.T) {
 		}
 	}
 }
+
+// panics returns what f panics with.
+func panics(f func()) (value any) {
+	defer func() { value = recover() }()
+	f()
+	return nil
+}
+
+// with is short for the options of a row's token.
+func with(opts ...mockidp.TokenOption) []mockidp.TokenOption { return opts }

@@ -34,8 +34,8 @@ func TestErrorsThroughWrappers(t *testing.T) {
 		{bearer("a.b.c"), identity.ErrTokenMalformed, []error{jwt.ErrTokenMalformed, echojwt.ErrJWTInvalid}, jwt.ErrTokenSignatureInvalid},
 		{bearer(a.token(mockidp.SignedBy(a.idp.Tenant(tenantA).Keys().NewKey()))), identity.ErrKeyNotFound, []error{jwt.ErrTokenUnverifiable}, jwt.ErrTokenMalformed},
 		{bearer(a.token(mockidp.SignedBy(a.idp.Tenant(tenantA).Keys().NewKey().WithID(a.idp.Tenant(tenantA).Keys().Signing().ID())))), identity.ErrSignature, []error{jwt.ErrTokenSignatureInvalid}, jwt.ErrTokenUnverifiable},
-		{request{}.build(""), identity.ErrTokenMissing, []error{echojwt.ErrJWTMissing}, echojwt.ErrJWTInvalid},
-		{header("Bearer").build(""), identity.ErrRequestInvalid, nil, jwt.ErrTokenMalformed},
+		{authorized(), identity.ErrTokenMissing, []error{echojwt.ErrJWTMissing}, echojwt.ErrJWTInvalid},
+		{authorized("Bearer"), identity.ErrRequestInvalid, nil, jwt.ErrTokenMalformed},
 	} {
 		got := a.do(row.request)
 		got.refused(t, row.sentinel)
@@ -63,33 +63,12 @@ type handled struct {
 	bearer  bool // whether the challenge is there
 }
 
-// K9
+// K9: what is Echo v4's alone; the package behaviour has the rest.
 func TestErrorHandler(t *testing.T) {
 	t.Parallel()
 	for _, row := range []handled{
 		{"the same error", func(_ echo.Context, err error) error { return err }, 401, "has expired", true},
-		{"the typed error", func(_ echo.Context, err error) error {
-			var e *identity.Error
-			errors.As(err, &e)
-			return e
-		}, 401, "has expired", true},
-		{"a changed one", func(_ echo.Context, err error) error {
-			var e *identity.Error
-			errors.As(err, &e)
-			e.Description = "Sign in again."
-			return e
-		}, 401, "Sign in again.", true},
-		{"wrapped", func(_ echo.Context, err error) error { return fmt.Errorf("mine: %w", err) }, 401, "has expired", true},
-		{"a sentinel", func(echo.Context, error) error { return identity.ErrUnknownTenant }, 401, "not trusted", true},
 		{"Echo's own", func(echo.Context, error) error { return echo.NewHTTPError(http.StatusTeapot, "tea") }, 418, "tea", false},
-		{"another", func(echo.Context, error) error { return errors.New("mine") }, 500, "Internal Server Error", false},
-		{"nil", func(echo.Context, error) error { return nil }, 401, "has expired", true},
-		{"a success", func(echo.Context, error) error { return &identity.Error{Status: http.StatusOK} }, 403, "Forbidden", false},
-		{"an answer", func(c echo.Context, _ error) error { return c.String(http.StatusGone, "gone") }, 410, "gone", false},
-		{"an answer and an error", func(c echo.Context, err error) error {
-			c.String(http.StatusGone, "gone")
-			return err
-		}, 410, "gone", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -121,20 +100,6 @@ func TestErrorHandler(t *testing.T) {
 				t.Fatalf("got=%d calls, want=1", calls)
 			}
 		})
-	}
-}
-
-// A nil from the error handler lets nobody pass in optional mode either.
-// A19
-func TestErrorHandlerOptional(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t, func(cfg *identity.Config) {
-		cfg.Optional = true
-		cfg.ErrorHandler = func(echo.Context, error) error { return nil }
-	})
-	a.get("a.b.c").refused(t, identity.ErrTokenMalformed)
-	if got := a.do(request{}.build("")); got.status != http.StatusOK || got.principal != nil {
-		t.Fatalf("got=%d, want=200 without a principal", got.status)
 	}
 }
 
@@ -258,8 +223,8 @@ func TestEchoJWTConfig(t *testing.T) {
 	a.e = e
 	a.get(a.token()).accepted(t)
 	a.get("a.b.c").refused(t, identity.ErrTokenMalformed)
-	a.do(header("Bearer TOKEN", "Bearer TOKEN").build(a.token())).refused(t, identity.ErrRequestInvalid)
-	a.do(header("Bearer   TOKEN").build(a.token())).accepted(t)
+	a.do(authorized("Bearer "+a.token(), "Bearer "+a.token())).refused(t, identity.ErrRequestInvalid)
+	a.do(authorized("Bearer   " + a.token())).accepted(t)
 	if succeeded != 2 {
 		t.Fatalf("got=%d successes, want=2", succeeded)
 	}

@@ -6,61 +6,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/echo-identity/identity"
+	"github.com/echo-identity/identity/internal/behaviour"
 	"github.com/labstack/echo/v4"
 )
-
-// parseChallenge reads a Bearer challenge by RFC 9110 §11.6.1 and RFC 6750 §3, and shares nothing with what writes it: the
-// scheme, then name="value" pairs between commas. The values of RFC 6750 hold neither quotes nor backslashes, so there is no
-// escape to read.
-func parseChallenge(s string) (map[string]string, error) {
-	const scheme = "Bearer "
-	if !strings.HasPrefix(s, scheme) {
-		return nil, fmt.Errorf("%q: not a Bearer challenge", s)
-	}
-	s = s[len(scheme):]
-	attributes := make(map[string]string)
-	for {
-		n := 0
-		for n < len(s) && (s[n] >= 'a' && s[n] <= 'z' || s[n] == '_') {
-			n++
-		}
-		name := s[:n]
-		if name == "" || !strings.HasPrefix(s[n:], `="`) {
-			return nil, fmt.Errorf("%q: no attribute", s)
-		}
-		s = s[n+2:]
-		n = 0
-		for n < len(s) && s[n] != '"' {
-			if c := s[n]; c < 0x20 || c > 0x7e || c == '\\' {
-				return nil, fmt.Errorf("%q: byte %#x in %s", s, c, name)
-			}
-			n++
-		}
-		if n == len(s) {
-			return nil, fmt.Errorf("%q: no end of %s", s, name)
-		}
-		if _, twice := attributes[name]; twice {
-			return nil, fmt.Errorf("%s stands twice", name)
-		}
-		attributes[name] = s[:n]
-		if s = s[n+1:]; s == "" {
-			return attributes, nil
-		}
-		if !strings.HasPrefix(s, ", ") {
-			return nil, fmt.Errorf("%q: no comma", s)
-		}
-		s = s[2:]
-	}
-}
 
 // The parser refuses what a challenge must not look like: or the fuzzer would prove nothing.
 func TestParseChallenge(t *testing.T) {
 	t.Parallel()
-	got, err := parseChallenge(`Bearer realm="", error="x y", scope=""`)
+	got, err := behaviour.ParseChallenge(`Bearer realm="", error="x y", scope=""`)
 	if err != nil || len(got) != 3 || got["error"] != "x y" {
 		t.Fatalf("got=%v %v", got, err)
 	}
@@ -68,7 +24,7 @@ func TestParseChallenge(t *testing.T) {
 		"", "Bearer", "Bearer ", "Bearer realm", `Bearer realm="`, `Bearer realm=""x`, `Bearer realm="",`, `Bearer realm="",error="x"`,
 		`Bearer realm="", realm=""`, `Bearer realm="a"b"`, `Bearer realm="a\"b"`, "Bearer realm=\"\r\n\"", "Bearer realm=\"é\"", `Basic realm=""`,
 	} {
-		if got, err := parseChallenge(bad); err == nil {
+		if got, err := behaviour.ParseChallenge(bad); err == nil {
 			t.Errorf("%q: got=%v, want it refused", bad, got)
 		}
 	}
@@ -121,7 +77,7 @@ func checkChallenge(t *testing.T, values []string, status int, code string) {
 	if len(values) != 1 {
 		t.Fatalf("got=%q, want one challenge", values)
 	}
-	attributes, err := parseChallenge(values[0])
+	attributes, err := behaviour.ParseChallenge(values[0])
 	if err != nil {
 		t.Fatalf("%q: %v", values[0], err)
 	}

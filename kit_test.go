@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/echo-identity/identity"
+	"github.com/echo-identity/identity/internal/behaviour"
 	"github.com/echo-identity/identity/mockidp"
 	"github.com/labstack/echo/v4"
 )
@@ -100,6 +101,15 @@ func bearer(token string) *http.Request {
 	return r
 }
 
+// authorized is a request with these Authorization headers.
+func authorized(values ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for _, value := range values {
+		r.Header.Add("Authorization", value)
+	}
+	return r
+}
+
 // do sends a request.
 func (a *api) do(r *http.Request) *answer {
 	got := &answer{request: r}
@@ -131,7 +141,7 @@ func (got *answer) accepted(t testing.TB) *identity.Principal {
 // refused requires the refusal of a sentinel: status, error code, challenge, and that nothing of the token came back.
 func (got *answer) refused(t testing.TB, sentinel error) *identity.Error {
 	t.Helper()
-	want, ok := answers[sentinel]
+	want, ok := behaviour.Answers[sentinel]
 	if !ok {
 		t.Fatalf("the kit knows no answer for %v", sentinel)
 	}
@@ -145,18 +155,18 @@ func (got *answer) refused(t testing.TB, sentinel error) *identity.Error {
 	if !errors.As(got.err, &e) {
 		t.Fatalf("got=%T, want an *identity.Error in it", got.err)
 	}
-	if got.status != want.status || e.Status != want.status {
-		t.Fatalf("status: got=%d (error says %d), want=%d", got.status, e.Status, want.status)
+	if got.status != want.Status || e.Status != want.Status {
+		t.Fatalf("status: got=%d (error says %d), want=%d", got.status, e.Status, want.Status)
 	}
-	if e.Code != want.code {
-		t.Fatalf("code: got=%q, want=%q", e.Code, want.code)
+	if e.Code != want.Code {
+		t.Fatalf("code: got=%q, want=%q", e.Code, want.Code)
 	}
 	challenge := got.header.Values("WWW-Authenticate")
 	switch {
-	case want.challenge == "" && len(challenge) > 0:
+	case want.Challenge == "" && len(challenge) > 0:
 		t.Fatalf("challenge: got=%q, want none", challenge)
-	case want.challenge != "" && (len(challenge) != 1 || !strings.HasPrefix(challenge[0], want.challenge)):
-		t.Fatalf("challenge: got=%q, want=%q", challenge, want.challenge)
+	case want.Challenge != "" && (len(challenge) != 1 || !strings.HasPrefix(challenge[0], want.Challenge)):
+		t.Fatalf("challenge: got=%q, want=%q", challenge, want.Challenge)
 	}
 	got.leaksNothing(t)
 	return e
@@ -172,43 +182,6 @@ func (got *answer) leaksNothing(t testing.TB) {
 			t.Fatalf("the response holds a part of the token: %s", response)
 		}
 	}
-}
-
-// wanted is the answer that belongs to a sentinel. challenge is how it begins; empty means none may be there.
-type wanted struct {
-	status    int
-	code      string
-	challenge string
-}
-
-var (
-	bare         = `Bearer realm=""`
-	badRequest   = wanted{400, "invalid_request", bare + `, error="invalid_request", error_description="`}
-	badToken     = wanted{401, "invalid_token", bare + `, error="invalid_token", error_description="`}
-	needsMore    = wanted{403, "insufficient_scope", bare + `, error="insufficient_scope", error_description="`}
-	forbidden    = wanted{403, "", ""}
-	unavailable  = wanted{503, "", ""}
-	ownFault     = wanted{500, "", ""}
-	noCredential = wanted{401, "", bare}
-)
-
-// answers is the contract between sentinels and answers, written down a second time: the package's own table must not be
-// what its tests compare with.
-var answers = map[error]wanted{
-	identity.ErrTokenMissing: noCredential, identity.ErrNotAuthenticated: noCredential,
-	identity.ErrRequestInvalid: badRequest, identity.ErrTokenTooLarge: badRequest,
-	identity.ErrTokenMalformed: badToken, identity.ErrTokenEncrypted: badToken, identity.ErrAlgorithm: badToken,
-	identity.ErrTokenType: badToken, identity.ErrCritical: badToken, identity.ErrKeyID: badToken, identity.ErrClaims: badToken,
-	identity.ErrIssuer: badToken, identity.ErrUnknownTenant: badToken, identity.ErrTenantMismatch: badToken,
-	identity.ErrVersion: badToken, identity.ErrAudience: badToken, identity.ErrOtherResource: badToken, identity.ErrIDToken: badToken,
-	identity.ErrExpired: badToken, identity.ErrNotYetValid: badToken, identity.ErrIssuedInFuture: badToken, identity.ErrTime: badToken,
-	identity.ErrPolicy: badToken, identity.ErrKeyNotFound: badToken, identity.ErrKeyUnusable: badToken, identity.ErrKeyIssuer: badToken,
-	identity.ErrSignature: badToken, identity.ErrBound: badToken, identity.ErrNoPermissions: badToken,
-	identity.ErrClient: forbidden, identity.ErrGuest: forbidden, identity.ErrAppOnly: forbidden, identity.ErrGroup: forbidden,
-	identity.ErrGroupOverage: forbidden, identity.ErrAuthContext: forbidden, identity.ErrRule: forbidden,
-	identity.ErrScope: needsMore, identity.ErrRole: needsMore, identity.ErrScopeOrRole: needsMore,
-	identity.ErrKeysUnavailable: unavailable, identity.ErrTenantsUnavailable: unavailable, identity.ErrTenantInvalid: unavailable,
-	identity.ErrGroupsUnavailable: unavailable, identity.ErrInternal: ownFault,
 }
 
 type syncBuffer struct {

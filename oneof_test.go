@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -147,23 +146,6 @@ func TestOneOfOddAlternatives(t *testing.T) {
 	}
 	a = newOneOf(t, func(echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{silent, silent} })
 	a.get("").refused(t, identity.ErrNotAuthenticated)
-}
-
-// What a refusing alternative put into the request does not reach the handler of the next.
-func TestOneOfLeavesNothing(t *testing.T) {
-	t.Parallel()
-	a := newOneOf(t, func(bearer echo.MiddlewareFunc) []echo.MiddlewareFunc {
-		thenFails := func(next echo.HandlerFunc) echo.HandlerFunc { // authenticates, and refuses behind that
-			return bearer(func(echo.Context) error { return errors.New("not this one") })
-		}
-		return []echo.MiddlewareFunc{thenFails, apiKeys()}
-	})
-	r := bearer(a.token())
-	r.Header.Set("X-Api-Key", "sesame")
-	got := a.do(r)
-	if got.status != http.StatusOK || !got.reached || got.principal != nil {
-		t.Fatalf("got=%d principal=%v, want=200 and the principal of nobody", got.status, got.principal)
-	}
 }
 
 func TestOneOfFaults(t *testing.T) {

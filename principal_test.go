@@ -231,32 +231,6 @@ func TestPrincipalIsPrivate(t *testing.T) {
 	}
 }
 
-// L7
-func TestContextKey(t *testing.T) {
-	t.Parallel()
-	for _, key := range []string{"", "user", "caller"} {
-		var seen any
-		overwrite := func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				name := key
-				if name == "" {
-					name = "user"
-				}
-				seen = c.Get(name)
-				c.Set(name, "somebody else")
-				return next(c)
-			}
-		}
-		a := newAPI(t, func(cfg *identity.Config) { cfg.ContextKey = key }, overwrite, identity.RequireScope("access_as_user"))
-		raw := a.token()
-		p := a.get(raw).accepted(t)
-		token, ok := seen.(*jwt.Token)
-		if !ok || token.Claims != jwt.Claims(p) || !token.Valid || token.Raw != raw || token.Method != jwt.SigningMethodRS256 || token.Header != nil {
-			t.Fatalf("%q: got=%#v, want the token with the principal", key, seen)
-		}
-	}
-}
-
 // L8
 func TestNoPrincipal(t *testing.T) {
 	t.Parallel()

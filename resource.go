@@ -77,18 +77,19 @@ func newResource(r Resource, methods []string) (*resource, error) {
 // check finds what is wrong with the fields that the document only passes on.
 func (r Resource) check() error {
 	var faults []error
+	fault := func(field string, err error) { faults = append(faults, fmt.Errorf("%s: %w", field, err)) }
 	for i, server := range r.AuthorizationServers {
 		if _, err := identifier("issuer", server); err != nil {
-			faults = append(faults, fmt.Errorf("AuthorizationServers[%d]: %w", i, err))
+			fault(fmt.Sprintf("AuthorizationServers[%d]", i), err)
 		}
 	}
 	for i, scope := range r.Scopes {
 		if !scopeToken(scope) {
-			faults = append(faults, fmt.Errorf("Scopes[%d]: %q is not one scope (RFC 6749 §3.3)", i, scope))
+			fault(fmt.Sprintf("Scopes[%d]", i), fmt.Errorf("%q is not one scope (RFC 6749 §3.3)", scope))
 		}
 	}
 	if u, err := url.Parse(r.Documentation); r.Documentation != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		faults = append(faults, fmt.Errorf("Documentation: %q is not the address of a page", r.Documentation))
+		fault("Documentation", fmt.Errorf("%q is not the address of a page", r.Documentation))
 	}
 	return errors.Join(faults...)
 }

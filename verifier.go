@@ -78,14 +78,18 @@ func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 // Admit authenticates a request for an adapter, and returns the context to go on with: it holds the principal, for [FromContext]
 // and for guards. In optional mode a request without a token is admitted without one. The error is an [*Error].
 func (v *Verifier) Admit(r *http.Request) (context.Context, error) {
-	p, err := v.Authenticate(r)
-	switch {
-	case err == nil:
-		return NewContext(r.Context(), p), nil
-	case v.optional && errors.Is(err, ErrTokenMissing):
-		return v.anonymous(r.Context()), nil
+	raw, err := v.lookup.token(r)
+	if err != nil {
+		if v.optional && errors.Is(err, ErrTokenMissing) {
+			return v.anonymous(r.Context()), nil
+		}
+		return nil, v.refuse(r.Context(), err, nil)
 	}
-	return nil, err
+	p, err := v.Verify(r.Context(), raw)
+	if err != nil {
+		return nil, err
+	}
+	return NewContext(r.Context(), p), nil
 }
 
 // Refuse completes an error that an adapter met, as Verify completes its own: the *Error that results has the address of
