@@ -55,7 +55,11 @@ func newError(sentinelError error, cause error) *Error {
 
 var errNilError = errors.New("a nil *Error")
 
-// asError finds the Error in err, or makes one of the sentinel in it.
+// AsError finds the Error in err, or makes the one that belongs to a sentinel in it. ok is false if there is neither: the error is
+// none of this package's.
+func AsError(err error) (e *Error, ok bool) { return asError(err) }
+
+// asError is AsError. What it makes is an internal fault where err holds a nil *Error.
 func asError(err error) (e *Error, ok bool) {
 	if e, ok = errors.AsType[*Error](err); ok {
 		if e == nil { // in an interface that is not nil

@@ -5,12 +5,12 @@ import (
 	"net/http"
 )
 
-// Handler is the middleware for net/http. [Config.Skipper] and [Config.ErrorHandler] are Echo's and have no effect here.
-// The principal of a request is [FromContext] of its context.
+// Handler is the middleware for net/http: what is refused gets the same answer as with Echo, in JSON. [Config.Skipper],
+// [Config.ErrorHandler] and [Config.ContextKey] are Echo's and have no effect here; wrap only what needs authentication, and leave
+// the answers to preflight requests to what stands in front. The principal of a request is [FromContext] of its context.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if v.resource != nil && v.resource.asked(r) {
-			v.resource.ServeHTTP(w, r)
+		if v.ServeResourceMetadata(w, r) {
 			return
 		}
 		ctx, err := v.Admit(r)

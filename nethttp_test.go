@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -108,6 +109,25 @@ func TestAdmit(t *testing.T) {
 	}
 	if e := v.Refuse(t.Context(), identity.ErrExpired); !strings.Contains(challengeOf(e), "resource_metadata=") || string(e.Body()) != `{"error":"invalid_token","message":"The access token has expired."}` {
 		t.Fatalf("got=%s %s, want a complete refusal", challengeOf(e), e.Body())
+	}
+}
+
+func TestAsError(t *testing.T) {
+	t.Parallel()
+	own := &identity.Error{Status: http.StatusTeapot}
+	if e, ok := identity.AsError(fmt.Errorf("wrapped: %w", own)); !ok || e != own {
+		t.Fatalf("got=%v %v, want the error itself", e, ok)
+	}
+	if e, ok := identity.AsError(identity.ErrScope); !ok || e.Status != http.StatusForbidden || e.Code != identity.CodeInsufficientScope || !errors.Is(e, identity.ErrScope) {
+		t.Fatalf("got=%v %v, want the answer of the sentinel", e, ok)
+	}
+	if e, ok := identity.AsError((*identity.Error)(nil)); !ok || !errors.Is(e, identity.ErrInternal) {
+		t.Fatalf("got=%v %v, want an internal fault", e, ok)
+	}
+	for _, other := range []error{nil, errors.New("another")} {
+		if e, ok := identity.AsError(other); ok || e != nil {
+			t.Fatalf("got=%v %v, want none", e, ok)
+		}
 	}
 }
 

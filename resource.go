@@ -124,6 +124,16 @@ func (v *Verifier) ResourceMetadata() (path string, handler http.Handler) {
 	return v.resource.pattern, v.resource
 }
 
+// ServeResourceMetadata answers a request for the document of [Config.Resource], and reports whether it was one. An adapter asks it
+// before it asks for a token, as [Verifier.Handler] does.
+func (v *Verifier) ServeResourceMetadata(w http.ResponseWriter, r *http.Request) bool {
+	if v.resource == nil || !v.resource.asked(r) {
+		return false
+	}
+	v.resource.ServeHTTP(w, r)
+	return true
+}
+
 // asked reports whether a request is for the document.
 func (r *resource) asked(req *http.Request) bool {
 	if !slices.Contains(r.paths, req.URL.Path) {
