@@ -59,6 +59,7 @@ type answer struct {
 	err       error               // what the application answers, where the framework tells
 	reached   bool                // whether the handler ran
 	principal *identity.Principal // what it found
+	failed    *identity.Principal // what the error handler found
 	request   *http.Request
 }
 

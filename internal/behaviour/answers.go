@@ -369,6 +369,9 @@ func testErrorHandler[M any](t *testing.T, f Framework[M]) {
 			if got.reached || got.status != row.status || !strings.Contains(got.body, row.body) {
 				t.Fatalf("got=%d %s reached=%v, want=%d %s", got.status, got.body, got.reached, row.status, row.body)
 			}
+			if row.name == "an answer" && got.err != nil {
+				t.Fatalf("got=%v, want no error behind the handler's answer", got.err)
+			}
 			if _, ok := got.header["Www-Authenticate"]; ok != row.bearer && got.status != http.StatusGone {
 				t.Fatalf("got=%s, want a challenge: %v", got.header, row.bearer)
 			}

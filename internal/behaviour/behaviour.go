@@ -100,7 +100,7 @@ func Test[M any](t *testing.T, f Framework[M]) {
 		"GuardReadsThePrincipal": testGuardReadsThePrincipal[M], "GroupAndRoute": testGroupAndRoute[M], "Groups": testGroups[M],
 		"AuthContext": testAuthContext[M], "Rules": testRules[M], "RuleSeesRequest": testRuleSeesRequest[M], "SharedRuleError": testSharedRuleError[M],
 
-		"ContextKey": testContextKey[M], "PrincipalIsPrivate": testPrincipalIsPrivate[M], "OneOf": testOneOf[M],
+		"ContextKey": testContextKey[M], "Nested": testNested[M], "PrincipalIsPrivate": testPrincipalIsPrivate[M], "OneOf": testOneOf[M],
 		"OneOfLeavesNothing": testOneOfLeavesNothing[M],
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +170,10 @@ func newAPI[M any](t testing.TB, f Framework[M], s setup[M], routes map[string]f
 	app := App[M]{
 		Use: []M{authentication}, Group: s.group, Guards: s.guards, Expose: s.expose,
 		Routes: map[string]func(Call) error{"/": arrived, "/orders/all": arrived},
-		Failed: func(r *http.Request, err error) { answerOf(r).err = err },
+		Failed: func(r *http.Request, err error) {
+			answerOf(r).err = err
+			answerOf(r).failed, _ = identity.FromContext(r.Context())
+		},
 	}
 	if s.use != nil {
 		app.Use = s.use(authentication)

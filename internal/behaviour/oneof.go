@@ -84,6 +84,9 @@ func testOneOfLeavesNothing[M any](t *testing.T, f Framework[M]) {
 		t.Fatalf("got=%q, want that of the alternative that passed", trace)
 	}
 	got = a.do(withKey("Bearer "+a.token(), ""))
+	if got.failed != nil {
+		t.Fatalf("got=%v, want nobody behind a refusal", got.failed)
+	}
 	if got.reached || got.err != errKey || len(got.header.Values("X-Trace")) != 1 || got.header.Get("WWW-Authenticate") != "" {
 		t.Fatalf("got=%v %v, want the first one's error and headers", got.err, got.header)
 	}

@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -40,6 +41,35 @@ func testContextKey[M any](t *testing.T, f Framework[M]) {
 		if !ok || token.Claims != jwt.Claims(p) || !token.Valid || token.Raw != raw || token.Method != jwt.SigningMethodRS256 || token.Header != nil {
 			t.Fatalf("%q: got=%#v, want the token with the principal", key, seen)
 		}
+	}
+}
+
+// An optional authentication behind another one that finds no token leaves the caller and the values as they were.
+func testNested[M any](t *testing.T, f Framework[M]) {
+	var seen any
+	look := f.Step(func(c Call) error {
+		if c.Get != nil {
+			seen = c.Get("inner")
+		}
+		return nil
+	})
+	idp := mockidp.New()
+	inner, err := f.Middleware(identity.Config{
+		ClientID: mockidp.API, Tenants: identity.NewRegistry(identity.Tenant{ID: tenantA}), Keys: identity.KeyOptions{HTTPClient: idp.Client()},
+		Optional: true, TokenLookup: "cookie:inner", ContextKey: "inner",
+	}, Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAPI(t, f, setup[M]{idp: idp, use: func(outer M) []M { return []M{outer, inner, look} }}, nil)
+	a.get(a.token()).accepted(t)
+	if seen != nil {
+		t.Fatalf("got=%v under the key of the authentication that nobody passed", seen)
+	}
+	r := bearer(a.token(mockidp.Scopes("outer")))
+	r.AddCookie(&http.Cookie{Name: "inner", Value: a.token(mockidp.Scopes("inner"))})
+	if p := a.do(r).accepted(t); !p.HasScope("inner") {
+		t.Fatalf("got=%v, want the caller of the inner token", p.Scopes)
 	}
 }
 
