@@ -90,4 +90,9 @@ func testOneOfLeavesNothing[M any](t *testing.T, f Framework[M]) {
 	if got.reached || got.err != errKey || len(got.header.Values("X-Trace")) != 1 || got.header.Get("WWW-Authenticate") != "" {
 		t.Fatalf("got=%v %v, want the first one's error and headers", got.err, got.header)
 	}
+	// Nor do they reach whoever answers the refusal.
+	a = newOneOf(t, f, func(authentication M) []M { return []M{f.Chain(authentication, refuse)} })
+	if got := a.get(a.token()); got.err != inner || got.failed != nil {
+		t.Fatalf("got=%v %v, want the refusal and nobody", got.err, got.failed)
+	}
 }
