@@ -32,6 +32,8 @@ const maxAdminBody = 16 << 20
 //	DELETE /.mockidp/tenants/{tenant}/users/{user}             removes a user
 //	POST   /.mockidp/tenants/{tenant}/applications             adds an application, or replaces it
 //	DELETE /.mockidp/tenants/{tenant}/applications/{client}    removes an application
+//	POST   /.mockidp/tenants/{tenant}/enterprise-applications  records an administrator's consent
+//	DELETE /.mockidp/tenants/{tenant}/enterprise-applications/{client}  takes an application out of a tenant
 //	POST   /.mockidp/personal-accounts                         adds a personal account, or replaces it
 //	DELETE /.mockidp/personal-accounts/{user}                  removes a personal account
 //	GET    /.mockidp/tenants/{tenant}/tokens                   the kinds of tokens that can be minted

@@ -17,6 +17,8 @@ var directoryCalls = []adminEndpoint{
 	{"DELETE", "tenants/{tenant}/users/{user}", "removes a user", ofKind, (*adminCall).deleteUser},
 	{"POST", "tenants/{tenant}/applications", "adds an application, or replaces it", ofKind, (*adminCall).postApplication},
 	{"DELETE", "tenants/{tenant}/applications/{client}", "removes an application", ofKind, (*adminCall).deleteApplication},
+	{"POST", "tenants/{tenant}/enterprise-applications", "records an administrator's consent", ofKind, (*adminCall).postEnterprise},
+	{"DELETE", "tenants/{tenant}/enterprise-applications/{client}", "takes an application out of a tenant", ofKind, (*adminCall).deleteEnterprise},
 	{"POST", "personal-accounts", "adds a personal account, or replaces it", nil, (*adminCall).postPersonal},
 	{"DELETE", "personal-accounts/{user}", "removes a personal account", nil, (*adminCall).deletePersonal},
 }
@@ -180,6 +182,33 @@ func (p problems) under(path string) problems {
 		}
 	}
 	return part
+}
+
+// postEnterprise takes an enterprise application as a directory file has it.
+func (c *adminCall) postEnterprise() (any, error) {
+	var e EnterpriseApplication
+	t, unread, err := c.tenantAnd(&e)
+	if err != nil {
+		return nil, err
+	}
+	e = e.clone()
+	return e, c.srv.amend(t.key(), unread, func(t *Tenant) (part string) {
+		t.putEnterpriseApplication(e)
+		return fmt.Sprintf(".enterpriseApplications[%d]", slices.IndexFunc(t.EnterpriseApplications, func(other EnterpriseApplication) bool { return other.ID == e.ID }))
+	})
+}
+
+func (c *adminCall) deleteEnterprise() (any, error) {
+	t, err := c.tenant()
+	if err != nil {
+		return nil, err
+	}
+	id := strings.ToLower(c.args["client"])
+	if !slices.ContainsFunc(t.Tenant().EnterpriseApplications, func(e EnterpriseApplication) bool { return e.ID == id }) {
+		return nil, refused(http.StatusNotFound, "{client}", "tenant %s has no enterprise application %q", t.ID(), c.args["client"])
+	}
+	c.srv.RemoveEnterpriseApplication(t.ID(), id)
+	return nil, nil
 }
 
 func (c *adminCall) postPersonal() (any, error) {

@@ -185,7 +185,7 @@ func (c *adminCall) deleteFault() (any, error) {
 var endpointWords = map[Endpoint]string{
 	AnyEndpoint: "any", Discovery: "discovery", JWKS: "jwks", OtherEndpoint: "other", AuthorizeEndpoint: "authorize", TokenEndpoint: "token",
 	DeviceCodeEndpoint: "deviceCode", LogoutEndpoint: "logout", UserInfoEndpoint: "userInfo", InstanceDiscovery: "instanceDiscovery", UserRealm: "userRealm",
-	PageEndpoint: "page",
+	PageEndpoint: "page", AdminConsentEndpoint: "adminConsent",
 }
 
 // endpointName is an Endpoint in JSON.

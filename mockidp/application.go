@@ -120,8 +120,18 @@ func (s *Server) workforce(c *cloudFacts) []*tenant {
 	return slices.DeleteFunc(ordered(s.directory.populated), func(t *tenant) bool { return t.Kind != Workforce || t.cloud.cloud != c.cloud })
 }
 
-// api finds the application that a resource means to a tenant, by client ID or Application ID URI, with or without a final slash.
-func (s *Server) api(t *tenant, resource string) *application {
+// api finds the application that a resource means to a client in a tenant. One that waits for an administrator's consent there is
+// none, but for itself, who may ask for the consent.
+func (s *Server) api(client *application, t *tenant, resource string) *application {
+	a := s.apiAnywhere(t, resource)
+	if a != nil && a.ID != client.ID && !s.installed(a, t) {
+		return nil
+	}
+	return a
+}
+
+// apiAnywhere finds the application that a resource means to a tenant, by client ID or Application ID URI, with or without a final slash.
+func (s *Server) apiAnywhere(t *tenant, resource string) *application {
 	resource = strings.ToLower(strings.TrimSuffix(resource, "/"))
 	if t.Kind != B2C && (resource == graphID || resource == "https://"+t.cloud.graph || resource == "00000002-0000-0000-c000-000000000000") {
 		return graphOf(t.cloud)

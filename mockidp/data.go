@@ -32,6 +32,10 @@ type Account struct {
 	HomeTenant string `json:"homeTenant,omitempty"`
 	// HomeID is the object ID in the home tenant, as client_info tells it. Empty means ID.
 	HomeID string `json:"homeID,omitempty"`
+	// DirectoryRoles are the template IDs of the directory roles that the user holds, such as [GlobalAdministrator]. Some of them may
+	// consent for the whole tenant. Tokens carry them as wids where the application has that among its OptionalClaims, as
+	// groupMembershipClaims of a registration asks for.
+	DirectoryRoles []string `json:"directoryRoles,omitempty"`
 	// Disabled accounts cannot sign in.
 	Disabled bool `json:"disabled,omitempty"`
 	// NeedsMFA refuses the password grant: such a user signs in on the page.
@@ -79,6 +83,9 @@ type Application struct {
 	// MultiTenant lets users of the other workforce tenants of the server use the application, and the application itself
 	// work there. Consent given here counts there.
 	MultiTenant bool `json:"multiTenant,omitempty"`
+	// NeedsAdminConsent keeps a multi-tenant application out of every other tenant until an administrator there has consented: on the
+	// admin consent page, or as an [EnterpriseApplication]. Consent given here then counts here alone.
+	NeedsAdminConsent bool `json:"needsAdminConsent,omitempty"`
 	// PersonalAccounts lets personal accounts use it.
 	PersonalAccounts bool `json:"personalAccounts,omitempty"`
 	// Permissions are what the application may ask of APIs.
@@ -96,7 +103,7 @@ type Application struct {
 	// missing requestedAccessTokenVersion of a registration does. B2C has only one version and ignores it.
 	TokenVersion int `json:"tokenVersion,omitempty"`
 	// OptionalClaims are names of claims that its tokens carry when there is a value: idtyp, acct, email, upn, xms_cc, sid,
-	// auth_time, login_hint, ctry, …, and anything in [Account.Claims].
+	// auth_time, login_hint, ctry, wids, …, and anything in [Account.Claims].
 	OptionalClaims []string `json:"optionalClaims,omitempty"`
 	// GroupClaims puts the groups of users into tokens.
 	GroupClaims bool `json:"groupClaims,omitempty"`

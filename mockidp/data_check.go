@@ -67,6 +67,7 @@ func (t *Tenant) check(p *problems, path string) {
 	t.checkKind(p, path)
 	t.checkUsers(p, path)
 	t.checkApplications(p, path)
+	t.checkEnterpriseApplications(p, path)
 }
 
 // isHost checks "host" and "host:port".
@@ -150,6 +151,9 @@ func (a *Account) check(p *problems, path string, ids, logins map[string]bool) {
 		p.word(fmt.Sprintf("%s.roles[%d].role", path, i), r.Role)
 	}
 	p.words(path+".groups", a.Groups)
+	for i, id := range a.DirectoryRoles {
+		p.guid(fmt.Sprintf("%s.directoryRoles[%d]", path, i), id)
+	}
 }
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f }
@@ -199,6 +203,9 @@ func (t *Tenant) checkApplications(p *problems, path string) {
 
 func (a *Application) check(p *problems, path string) {
 	p.guid(path+".id", a.ID)
+	if a.NeedsAdminConsent && !a.MultiTenant {
+		p.add(path+".needsAdminConsent", "is for multi-tenant applications: it is about other tenants")
+	}
 	if a.ServicePrincipal != "" {
 		p.guid(path+".servicePrincipal", a.ServicePrincipal)
 	}
@@ -219,13 +226,30 @@ func (a *Application) check(p *problems, path string) {
 	}
 	a.checkURIs(p, path)
 	a.checkAPI(p, path)
+	p.permissions(path, a.Permissions)
+}
+
+func (p *problems) permissions(path string, permissions []Permission) {
 	apis := make(map[string]bool)
-	for i, permission := range a.Permissions {
+	for i, permission := range permissions {
 		at := fmt.Sprintf("%s.permissions[%d]", path, i)
 		p.guid(at+".api", permission.API)
 		unique(p, at+".api", "API", apis, permission.API)
 		p.words(at+".scopes", permission.Scopes)
 		p.words(at+".roles", permission.Roles)
+	}
+}
+
+func (t *Tenant) checkEnterpriseApplications(p *problems, path string) {
+	if t.Kind != Workforce && len(t.EnterpriseApplications) > 0 {
+		p.add(path+".enterpriseApplications", "is for workforce tenants")
+	}
+	ids := make(map[string]bool)
+	for i, e := range t.EnterpriseApplications {
+		at := fmt.Sprintf("%s.enterpriseApplications[%d]", path, i)
+		p.guid(at+".id", e.ID)
+		unique(p, at+".id", "application", ids, e.ID)
+		p.permissions(at, e.Permissions)
 	}
 }
 

@@ -17,12 +17,31 @@ func (t Tenant) clone() Tenant {
 	for i := range t.Applications {
 		t.Applications[i] = t.Applications[i].clone()
 	}
+	t.EnterpriseApplications = slices.Clone(t.EnterpriseApplications)
+	for i := range t.EnterpriseApplications {
+		t.EnterpriseApplications[i] = t.EnterpriseApplications[i].clone()
+	}
 	return t
+}
+
+func (e EnterpriseApplication) clone() EnterpriseApplication {
+	e.ID, e.Permissions = strings.ToLower(e.ID), clonePermissions(e.Permissions)
+	return e
+}
+
+func clonePermissions(list []Permission) []Permission {
+	list = slices.Clone(list)
+	for i, p := range list {
+		list[i].API = strings.ToLower(p.API)
+		list[i].Scopes, list[i].Roles = slices.Clone(p.Scopes), slices.Clone(p.Roles)
+	}
+	return list
 }
 
 func (a Account) clone() Account {
 	a.ID, a.HomeID, a.HomeTenant = strings.ToLower(a.ID), strings.ToLower(a.HomeID), strings.ToLower(a.HomeTenant)
 	a.Groups, a.Roles, a.Claims = slices.Clone(a.Groups), slices.Clone(a.Roles), maps.Clone(a.Claims)
+	a.DirectoryRoles = lowered(a.DirectoryRoles)
 	for i := range a.Roles {
 		a.Roles[i].Application = strings.ToLower(a.Roles[i].Application)
 	}
@@ -35,11 +54,7 @@ func (a Application) clone() Application {
 		&a.LogoutURIs, &a.IdentifierURIs, &a.Scopes, &a.OptionalClaims} {
 		*list = slices.Clone(*list)
 	}
-	a.FederatedCredentials, a.Permissions, a.AppRoles = slices.Clone(a.FederatedCredentials), slices.Clone(a.Permissions), slices.Clone(a.AppRoles)
-	for i, p := range a.Permissions {
-		a.Permissions[i].API = strings.ToLower(p.API)
-		a.Permissions[i].Scopes, a.Permissions[i].Roles = slices.Clone(p.Scopes), slices.Clone(p.Roles)
-	}
+	a.FederatedCredentials, a.Permissions, a.AppRoles = slices.Clone(a.FederatedCredentials), clonePermissions(a.Permissions), slices.Clone(a.AppRoles)
 	for i, r := range a.AppRoles {
 		a.AppRoles[i].AllowedMemberTypes = slices.Clone(r.AllowedMemberTypes)
 	}

@@ -26,7 +26,8 @@ const (
 // DefaultDirectory is the directory of a server that is made without WithTenants and WithDirectory: a new copy with each call, to
 // start one's own from.
 //
-// Every tenant has an API ([API], "Orders API") and a client of every kind. Those of Contoso are used by Fabrikam, too.
+// Every tenant has an API ([API], "Orders API") and a client of every kind. Those of Contoso are used by Fabrikam, too. Pat is the
+// administrator of Contoso, Ada that of Fabrikam.
 func DefaultDirectory() Directory {
 	return Directory{Tenants: defaultTenants(), PersonalAccounts: []Account{
 		{ID: PersonalUser, Name: "Sam Roe", Login: "sam@outlook.example"},
@@ -38,7 +39,7 @@ func defaultTenants() []Tenant {
 		{ID: Contoso, Domain: "contoso", Users: contosoUsers(), Applications: defaultApplications(Workforce)},
 		{ID: Fabrikam, Domain: "fabrikam", Users: []Account{
 			{ID: FabrikamUser, Name: "Kim Guest", Login: "kim@fabrikam.example"},
-			{ID: "eeeeeeee-5555-4555-8555-000000000004", Name: "Ada Fabri", Login: "ada@fabrikam.example", Password: Password},
+			{ID: "eeeeeeee-5555-4555-8555-000000000004", Name: "Ada Fabri", Login: "ada@fabrikam.example", Password: Password, DirectoryRoles: []string{GlobalAdministrator}},
 		}},
 		{ID: Shop, Kind: B2C, Domain: "contosob2c", Policies: []string{"B2C_1_susi", "B2C_1A_custom"}, Users: customers(), Applications: defaultApplications(B2C)},
 		{ID: Customers, Kind: External, Domain: "contosocx", Users: customers(), Applications: defaultApplications(External)},
@@ -48,7 +49,7 @@ func defaultTenants() []Tenant {
 func contosoUsers() []Account {
 	return []Account{
 		{ID: User, Name: "Jo Doe", Login: "jo@contoso.example", Roles: []RoleAssignment{{API, ordersUserRole}}},
-		{ID: PasswordUser, Name: "Pat Poe", Login: "pat@contoso.example", Password: Password},
+		{ID: PasswordUser, Name: "Pat Poe", Login: "pat@contoso.example", Password: Password, DirectoryRoles: []string{GlobalAdministrator}},
 		{ID: ManyGroupsUser, Name: "Max Many", Login: "max@contoso.example", Groups: manyGroups(250)},
 		{ID: GuestUser, Name: "Kim Guest", Login: "kim@fabrikam.example", HomeTenant: Fabrikam, HomeID: FabrikamUser},
 		{ID: "99999999-9999-4999-8999-000000000001", Name: "Sam Roe", Login: "sam@outlook.example", HomeTenant: PersonalAccounts, HomeID: PersonalUser},

@@ -23,20 +23,22 @@ const (
 
 // The endpoints of the protocol, from AuthorizeEndpoint on.
 const (
-	AuthorizeEndpoint  Endpoint = iota + 10
-	TokenEndpoint               // every grant
-	DeviceCodeEndpoint          // where a device gets its codes
-	LogoutEndpoint              // where a session ends
-	UserInfoEndpoint            // of OpenID Connect; on the host of Microsoft Graph, too
-	InstanceDiscovery           // which hosts belong to a cloud
-	UserRealm                   // asked for by clients before they send a password
-	PageEndpoint                // where pages post to, and the page that asks for a device's code
+	AuthorizeEndpoint    Endpoint = iota + 10
+	TokenEndpoint                 // every grant
+	DeviceCodeEndpoint            // where a device gets its codes
+	LogoutEndpoint                // where a session ends
+	UserInfoEndpoint              // of OpenID Connect; on the host of Microsoft Graph, too
+	InstanceDiscovery             // which hosts belong to a cloud
+	UserRealm                     // asked for by clients before they send a password
+	PageEndpoint                  // where pages post to, and the page that asks for a device's code
+	AdminConsentEndpoint          // where an administrator consents for a whole tenant
 )
 
 var endpointNames = map[Endpoint]string{
 	AnyEndpoint: "AnyEndpoint", Discovery: "Discovery", JWKS: "JWKS", OtherEndpoint: "OtherEndpoint",
 	AuthorizeEndpoint: "AuthorizeEndpoint", TokenEndpoint: "TokenEndpoint", DeviceCodeEndpoint: "DeviceCodeEndpoint", LogoutEndpoint: "LogoutEndpoint",
 	UserInfoEndpoint: "UserInfoEndpoint", InstanceDiscovery: "InstanceDiscovery", UserRealm: "UserRealm", PageEndpoint: "PageEndpoint",
+	AdminConsentEndpoint: "AdminConsentEndpoint",
 }
 
 // String names the endpoint, for messages.

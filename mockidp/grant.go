@@ -269,6 +269,10 @@ func (g *grant) optional(b *builder, name string) {
 		if !g.signed.when.IsZero() {
 			b.claims.set("auth_time", g.signed.when.Unix())
 		}
+	case "wids":
+		if roles := u.wids(); len(roles) > 0 {
+			b.claims.set(name, roles)
+		}
 	case "tenant_region_scope":
 		b.claims.set(name, g.tenant.cloud.region)
 	default:

@@ -155,21 +155,39 @@ type Redirect struct {
 	Values url.Values
 }
 
-// Walk takes an authorize URL to its end, as a person would who signs in with that login and accepts everything; no password is
-// asked for. With prompt=none the answer is that of a browser in which the user is signed in. A request that may not be redirected
-// is an error, which is the refusal that a page would show; one that is refused at the redirect URI is not.
-func (s *Server) Walk(authorizeURL, login string) (*Redirect, error) {
-	x, err := s.exchangeAt(authorizeURL)
+// Walk takes an authorize URL, or one of the admin consent page, to its end, as a person would who signs in with that login and
+// accepts everything; no password is asked for. With prompt=none the answer is that of a browser in which the user is signed in. A
+// request that may not be redirected is an error, which is the refusal that a page would show; one that is refused at the redirect
+// URI is not.
+func (s *Server) Walk(address, login string) (*Redirect, error) {
+	return s.walkTo(address, login, true)
+}
+
+// Decline is Walk of a person who signs in and then declines, where a page asks.
+func (s *Server) Decline(address, login string) (*Redirect, error) {
+	return s.walkTo(address, login, false)
+}
+
+func (s *Server) walkTo(address, login string, accepts bool) (*Redirect, error) {
+	x, err := s.exchangeAt(address)
 	if err != nil {
 		return nil, err
 	}
-	if x.rt.endpoint != AuthorizeEndpoint {
-		return nil, fmt.Errorf("mockidp: %s: not an authorize URL", authorizeURL)
+	var req *authRequest
+	var r *refusal
+	walk := x.walk
+	switch x.rt.endpoint {
+	case AuthorizeEndpoint:
+		req, r = x.authRequest(x.query)
+	case AdminConsentEndpoint:
+		req, r = x.adminRequest(x.query)
+		walk = x.walkAsAdmin
+	default:
+		return nil, fmt.Errorf("mockidp: %s: not an authorize URL, nor one of the admin consent page", address)
 	}
-	req, r := x.authRequest(x.query)
 	if r == nil {
 		var resp *authorizeResponse
-		if resp, r = x.walk(req, login); r == nil {
+		if resp, r = walk(req, login, accepts); r == nil {
 			return resp.redirect()
 		}
 	}
@@ -180,7 +198,7 @@ func (s *Server) Walk(authorizeURL, login string) (*Redirect, error) {
 }
 
 // walk signs in and consents.
-func (x *exchange) walk(req *authRequest, login string) (*authorizeResponse, *refusal) {
+func (x *exchange) walk(req *authRequest, login string, accepts bool) (*authorizeResponse, *refusal) {
 	user, ok := x.srv.accountByLogin(x.rt, req.app, login)
 	switch {
 	case !ok && req.has("none"):
@@ -194,11 +212,17 @@ func (x *exchange) walk(req *authRequest, login string) (*authorizeResponse, *re
 	if r != nil {
 		return nil, r
 	}
-	if len(missing) > 0 {
-		if x.b2c() || req.has("none") {
+	if len(missing) > 0 || req.consentAsked {
+		switch {
+		case len(missing) > 0 && (x.b2c() || req.has("none")):
 			return nil, consentMissing("consent_required", req.app, missing)
+		case !x.srv.installed(req.app, user.tenant):
+			return nil, adminNeeded()
+		case !accepts:
+			return nil, declined()
+		case len(missing) > 0:
+			x.srv.consent(user, req.app, a.api, missing)
 		}
-		x.srv.consent(user, req.app, a.api, missing)
 	}
 	k := user.key()
 	f := &flow{rt: *x.rt, request: req, account: &k, signed: signedIn{accountKey: k, sid: newGUID(), when: x.srv.now()}}

@@ -140,6 +140,15 @@ func (d Directory) checkReferences(p *problems) {
 				d.checkPermission(p, &t, fmt.Sprintf("%s.applications[%d].permissions[%d]", path, j, k), permission)
 			}
 		}
+		for j, e := range t.EnterpriseApplications {
+			at := fmt.Sprintf("%s.enterpriseApplications[%d]", path, j)
+			if isGUID(e.ID) && d.definition(&t, e.ID) == nil {
+				p.add(at+".id", "there is no application %q", e.ID)
+			}
+			for k, permission := range e.Permissions {
+				d.checkPermission(p, &t, fmt.Sprintf("%s.permissions[%d]", at, k), permission)
+			}
+		}
 	}
 }
 

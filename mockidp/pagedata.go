@@ -52,6 +52,21 @@ type consentPage struct {
 	Permissions []pagePermission
 }
 
+// adminConsentPage asks an administrator to consent for a whole tenant. Its buttons are those of consentPage.
+type adminConsentPage struct {
+	pageForm
+	pagePlace   // the tenant is the administrator's
+	Login       string
+	Permissions []pagePermission
+}
+
+// adminNeededPage says that somebody else has to consent. The buttons post another=1 or cancel=1.
+type adminNeededPage struct {
+	pageForm
+	pagePlace // the tenant is the user's
+	Login     string
+}
+
 // pagePermission is a line of a consent page.
 type pagePermission struct {
 	Name string // Orders.Read
@@ -106,6 +121,8 @@ type formPostPage struct {
 
 func (signInPage) template() string        { return "signin" }
 func (consentPage) template() string       { return "consent" }
+func (adminConsentPage) template() string  { return "adminconsent" }
+func (adminNeededPage) template() string   { return "adminneeded" }
 func (deviceCodePage) template() string    { return "devicecode" }
 func (deviceConfirmPage) template() string { return "deviceconfirm" }
 func (messagePage) template() string       { return "message" }
@@ -135,6 +152,8 @@ func (p deviceCodePage) title() string {
 }
 
 func (consentPage) title() string       { return "Permissions requested" }
+func (adminConsentPage) title() string  { return "Permissions requested" }
+func (adminNeededPage) title() string   { return "Need admin approval" }
 func (deviceConfirmPage) title() string { return "Is this your device?" }
 func (p messagePage) title() string     { return p.Heading }
 func (signedOutPage) title() string     { return "Signed out" }

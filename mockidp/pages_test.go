@@ -29,6 +29,10 @@ func samplePages(text string) map[string]mockidp.Page {
 
 	consent := mockidp.ConsentPage{Login: text, Permissions: []mockidp.PagePermission{{Name: text, API: text, Text: text}, {Name: "openid"}}}
 	consent.App, consent.Tenant, consent.Hidden = text, text, fields
+	tenant := mockidp.AdminConsentPage{Login: text, Permissions: consent.Permissions}
+	tenant.App, tenant.Tenant, tenant.Hidden = text, text, fields
+	needed := mockidp.AdminNeededPage{Login: text}
+	needed.App, needed.Tenant, needed.Hidden = text, text, fields
 	code := mockidp.DeviceCodePage{Code: text, Error: text}
 	code.Hidden = fields
 	confirm := mockidp.DeviceConfirmPage{Login: text, Code: text}
@@ -41,6 +45,7 @@ func samplePages(text string) map[string]mockidp.Page {
 	failed.App, failed.Tenant, failed.Policy = text, text, text
 	return map[string]mockidp.Page{
 		"sign in, accounts": choose, "sign in, bare": bare, "sign in, password": password, "consent": consent,
+		"admin consent": tenant, "admin consent, bare": mockidp.AdminConsentPage{}, "admin needed": needed,
 		"device code": code, "device code, bare": mockidp.DeviceCodePage{}, "device confirmation": confirm,
 		"message": message, "signed out": out, "signed out, nobody": mockidp.SignedOutPage{},
 		"error": failed, "error, bare": mockidp.ErrorPage{Message: "x"},
@@ -103,7 +108,7 @@ func TestPagePolicies(t *testing.T) {
 		if framed := !strings.Contains(policy, "frame-ancestors 'none'"); framed != (name == "form post") {
 			t.Errorf("%s: may be framed: got=%v", name, framed)
 		}
-		leads := strings.HasPrefix(name, "sign in") || name == "consent" || name == "form post" || name == "device confirmation"
+		leads := strings.HasPrefix(name, "sign in") || strings.Contains(name, "consent") || name == "admin needed" || name == "form post" || name == "device confirmation"
 		if stays := strings.Contains(policy, "form-action 'self'"); stays == leads {
 			t.Errorf("%s: forms stay here: got=%v", name, stays)
 		}

@@ -14,6 +14,8 @@ type (
 	PageAccount       = pageAccount
 	PageField         = pageField
 	ConsentPage       = consentPage
+	AdminConsentPage  = adminConsentPage
+	AdminNeededPage   = adminNeededPage
 	PagePermission    = pagePermission
 	DeviceCodePage    = deviceCodePage
 	DeviceConfirmPage = deviceConfirmPage

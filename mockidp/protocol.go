@@ -45,6 +45,8 @@ func (s *Server) serveProtocol(rt *route, r *http.Request) answer {
 		return x.deviceCode()
 	case AuthorizeEndpoint:
 		return x.authorize()
+	case AdminConsentEndpoint:
+		return x.adminConsent()
 	case LogoutEndpoint:
 		return x.logout()
 	case PageEndpoint:

@@ -29,6 +29,7 @@ type authRequest struct {
 	oidc         bool // openid was asked for
 	mayRedirect  bool // the redirect URI belongs to the client
 	consentAsked bool // prompt=consent, not yet answered
+	forTenant    bool // an administrator is to consent for the whole tenant
 }
 
 // wanted is the response type.
@@ -75,8 +76,17 @@ func (x *exchange) wrongMethod(allowed string) answer {
 	return a
 }
 
-// authRequest checks the parameters. Until client and redirect URI are known to belong together, the request may not redirect.
+// authRequest checks the parameters of the authorization endpoint.
 func (x *exchange) authRequest(params url.Values) (*authRequest, *refusal) {
+	req, r := x.returnAddress(params)
+	if r != nil {
+		return req, r
+	}
+	return req, x.fillRequest(req, params)
+}
+
+// returnAddress begins with a request. Until client and redirect URI are known to belong together, it may not redirect.
+func (x *exchange) returnAddress(params url.Values) (*authRequest, *refusal) {
 	req := &authRequest{redirectURI: params.Get("redirect_uri"), state: params.Get("state"), mode: params.Get("response_mode")}
 	r := x.readable(params)
 	if r == nil {
@@ -100,7 +110,7 @@ func (x *exchange) authRequest(params url.Values) (*authRequest, *refusal) {
 			inB2C(90007, "The response mode 'form_post' is not supported for this redirect URI.")
 	}
 	req.mayRedirect = true
-	return req, x.fillRequest(req, params)
+	return req, nil
 }
 
 // denied tells the application.
@@ -116,6 +126,9 @@ func (x *exchange) denial(req *authRequest, r *refusal) *authorizeResponse {
 		resp.add("error_uri", x.rt.base()+"/error?code="+t.code[len("AADSTS"):])
 	}
 	resp.add("error_subcode", r.suberror)
+	if req.forTenant {
+		resp.add("admin_consent", "True") // in refusals, too
+	}
 	resp.add("state", req.state)
 	return resp
 }
@@ -211,7 +224,7 @@ func (req *authRequest) has(prompt string) bool { return slices.Contains(req.pro
 func (x *exchange) checkScope(req *authRequest, params url.Values) *refusal {
 	if x.rt.v1 {
 		req.oidc = true
-		_, r := x.resourceOnly(x.likelyTenant(req.app), req.resource)
+		_, r := x.resourceOnly(req.app, x.likelyTenant(req.app), req.resource)
 		return r
 	}
 	if params.Has("resource") {

@@ -9,8 +9,11 @@ func (x *exchange) proceed(f *flow) answer {
 	if !ok || app == nil || user.Disabled {
 		return x.errorPage(unknownUser(x.tenantName()), app)
 	}
-	if f.request == nil {
+	switch {
+	case f.request == nil:
 		return x.proceedWithDevice(f, app, user)
+	case f.request.forTenant:
+		return x.proceedAsAdmin(f, app, user)
 	}
 	asked, granted, missing, r := x.entitled(f.request, user)
 	switch {
@@ -25,6 +28,9 @@ func (x *exchange) proceed(f *flow) answer {
 	case f.request.consentAsked:
 		missing = granted
 	}
+	if !x.srv.installed(app, user.tenant) {
+		return x.showAdminNeeded(f, app, user)
+	}
 	return x.showConsent(f, app, user, asked, missing)
 }
 
@@ -36,7 +42,7 @@ func unknownUser(tenant string) *refusal {
 // entitled is what an authorization request asks for, and how much of it the user and the administrators have agreed to.
 func (x *exchange) entitled(req *authRequest, user account) (a *asked, granted, missing []string, r *refusal) {
 	if x.rt.v1 {
-		a, r = x.resourceOnly(user.tenant, req.resource)
+		a, r = x.resourceOnly(req.app, user.tenant, req.resource)
 	} else {
 		a, r = x.understand(user.tenant, req.app, req.scope, true)
 	}
@@ -78,9 +84,12 @@ func (x *exchange) consentPosted(f *flow) answer {
 	if !ok || app == nil {
 		return x.errorPage(unknownUser(x.tenantName()), app)
 	}
-	if f.request == nil {
+	switch {
+	case f.request == nil:
 		x.consentToDevice(f, app, user)
 		return x.proceed(f)
+	case f.request.forTenant:
+		return x.consentAsAdmin(f, app, user)
 	}
 	if a, _, missing, r := x.entitled(f.request, user); r == nil && a.api != nil && !x.b2c() {
 		x.srv.consent(user, app, a.api, missing)

@@ -54,7 +54,7 @@ func (x *exchange) newDevice() (*device, *refusal) {
 	d := &device{code: newSecret("D"), userCode: newUserCode(), client: app.ID, scope: x.form.Get("scope"), resource: x.form.Get("resource"), v1: x.rt.v1, rt: x.rt.kept()}
 	switch {
 	case d.v1:
-		_, r = x.resourceOnly(x.likelyTenant(app), d.resource)
+		_, r = x.resourceOnly(app, x.likelyTenant(app), d.resource)
 	case strings.TrimSpace(d.scope) == "":
 		r = missingParameter("scope")
 	default:
@@ -139,7 +139,7 @@ func (x *exchange) deviceCodePosted() answer {
 // deviceScopes is what a device asks for, and what of it nobody has consented to.
 func (x *exchange) deviceScopes(d *device, app *application, user account) (a *asked, missing []string, r *refusal) {
 	if d.v1 {
-		a, r = x.resourceOnly(user.tenant, d.resource)
+		a, r = x.resourceOnly(app, user.tenant, d.resource)
 	} else {
 		a, r = x.understand(user.tenant, app, d.scope, true)
 	}
@@ -155,6 +155,8 @@ func (x *exchange) proceedWithDevice(f *flow, app *application, user account) an
 	switch {
 	case r != nil && !f.device.v1:
 		return x.errorPage(r, app)
+	case len(missing) > 0 && !x.srv.installed(app, user.tenant):
+		return x.showAdminNeeded(f, app, user)
 	case len(missing) > 0:
 		return x.showConsent(f, app, user, a, missing)
 	}

@@ -23,16 +23,20 @@ func (x *exchange) clientCredentials(c *caller) (*issue, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	api := x.srv.api(t, resource)
+	if !x.srv.installed(c.application, t) {
+		return nil, refuse("invalid_client", 7000229, "The client application %s is missing service principal in the tenant %s.", c.ID, t.ID).
+			advise("Let an administrator of the tenant consent.")
+	}
+	api := x.srv.api(c.application, t, resource)
 	if api == nil {
 		return nil, unknownResource(resource, t)
 	}
-	permission, listed := c.permission(api.ID)
+	_, listed := c.permission(api.ID)
 	if t.Kind == B2C && !listed && api.ID != c.ID {
 		return nil, consentMissing("unauthorized_client", c.application, []string{resource})
 	}
 	return &issue{grant: grant{srv: x.srv, tenant: t, origin: x.rt.issuerBase(), policy: x.policyName(), client: c.application, proof: c.proof,
-		asked: &asked{api: api, resource: resource, all: true}, granted: permission.Roles, v1: x.rt.v1}}, nil
+		asked: &asked{api: api, resource: resource, all: true}, granted: x.srv.consentedByAdmin(t, c.application, api.ID).Roles, v1: x.rt.v1}}, nil
 }
 
 // wholeResource is the one resource of a client credentials request. MSAL Go adds OpenID Connect's scopes to it.

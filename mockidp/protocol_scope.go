@@ -40,7 +40,7 @@ func (x *exchange) understand(t *tenant, app *application, scope string, several
 			}
 			resource, name = "https://"+t.cloud.graph, word
 		}
-		if r := x.addScope(a, t, resource, name, word, several); r != nil {
+		if r := x.addScope(a, app, t, resource, name, word, several); r != nil {
 			return nil, r
 		}
 	}
@@ -51,8 +51,8 @@ func (x *exchange) understand(t *tenant, app *application, scope string, several
 }
 
 // addScope adds one scope of an API.
-func (x *exchange) addScope(a *asked, t *tenant, resource, name, word string, several bool) *refusal {
-	api := x.srv.api(t, resource)
+func (x *exchange) addScope(a *asked, app *application, t *tenant, resource, name, word string, several bool) *refusal {
+	api := x.srv.api(app, t, resource)
 	switch {
 	case api == nil:
 		return unknownResource(resource, t)
@@ -95,11 +95,11 @@ func unknownResource(resource string, t *tenant) *refusal {
 }
 
 // resourceOnly is what the resource parameter of a v1 endpoint means: everything the client may have.
-func (x *exchange) resourceOnly(t *tenant, resource string) (*asked, *refusal) {
+func (x *exchange) resourceOnly(app *application, t *tenant, resource string) (*asked, *refusal) {
 	if resource == "" {
 		resource = "https://" + t.cloud.graph
 	}
-	api := x.srv.api(t, resource)
+	api := x.srv.api(app, t, resource)
 	if api == nil {
 		return nil, unknownResource(resource, t)
 	}
@@ -114,6 +114,7 @@ func (x *exchange) grantedScopes(user account, app *application, a *asked) (gran
 	}
 	granted = a.names
 	permission, listed := app.permission(a.api.ID)
+	consented := x.srv.consentedByAdmin(user.tenant, app, a.api.ID)
 	own := a.api.ID == app.ID
 	switch {
 	case app.Lenient.UnknownScopes && !a.all:
@@ -129,6 +130,9 @@ func (x *exchange) grantedScopes(user account, app *application, a *asked) (gran
 			"the client's application registration. Client app ID: %s(%s). Resource value from request: %s. Resource app ID: %s.", app.ID, app.displayName(), a.resource, a.api.ID).
 			notPermitted().advise("List the API in the permissions of the client.")
 	}
+	if !x.srv.installed(app, user.tenant) {
+		return granted, granted, nil
+	}
 	if own || a.api.isGraph() || app.Lenient.UnknownScopes {
 		return granted, nil, nil
 	}
@@ -137,8 +141,7 @@ func (x *exchange) grantedScopes(user account, app *application, a *asked) (gran
 			return nil, nil, refuse("invalid_scope", 650053, "The application '%s' asked for scope '%s' that doesn't exist on the resource '%s'. Contact the app vendor.",
 				app.displayName(), name, a.api.ID).inB2C(90117, "The scope '%s' provided in request is not supported.", name)
 		}
-		byAdmin := listed && permission.Consented && slices.Contains(permission.Scopes, name)
-		if !byAdmin && !x.srv.consentedByUser(user, app, a.api, name) {
+		if !slices.Contains(consented.Scopes, name) && !x.srv.consentedByUser(user, app, a.api, name) {
 			missing = append(missing, name)
 		}
 	}

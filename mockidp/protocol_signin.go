@@ -165,6 +165,9 @@ func (x *exchange) pagePosted() answer {
 		return y.deviceCodePosted()
 	case y.form.Get("cancel") != "" || y.form.Get("consent") == "cancel":
 		return y.cancelled(f)
+	case y.form.Get("another") != "":
+		f.account, f.signed, f.barred = nil, signedIn{}, false
+		return y.showSignIn(f, http.StatusOK, "", "")
 	case f.account == nil:
 		return y.signInPosted(f)
 	case f.request == nil && y.form.Get("decision") != "":
@@ -195,7 +198,14 @@ func (x *exchange) cancelled(f *flow) answer {
 	if f.request == nil {
 		return x.declineDevice(f)
 	}
-	return x.denied(f.request, refuse("access_denied", 65004, "User declined to consent to access the app.").inB2C(90091, "The user has cancelled entering self-asserted information."))
+	if f.barred {
+		return x.denied(f.request, adminNeeded())
+	}
+	return x.denied(f.request, declined())
+}
+
+func declined() *refusal {
+	return refuse("access_denied", 65004, "User declined to consent to access the app.").inB2C(90091, "The user has cancelled entering self-asserted information.")
 }
 
 // signInPosted checks who signs in.

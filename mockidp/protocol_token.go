@@ -100,7 +100,7 @@ func (x *exchange) issueTo(c *caller, g given, scope string) (*issue, *refusal) 
 			resource = g.resource
 		}
 		g.resource = resource
-		a, r = x.resourceOnly(user.tenant, resource)
+		a, r = x.resourceOnly(c.application, user.tenant, resource)
 	} else {
 		g.scope = scope
 		// What several resources were consented to, one token is for; the client names it here.

@@ -137,6 +137,8 @@ var tenantPaths = []struct {
 	{"/oauth2/v2.0/logout", LogoutEndpoint, false},
 	{"/oauth2/logout", LogoutEndpoint, true},
 	{"/openid/userinfo", UserInfoEndpoint, true},
+	{"/v2.0/adminconsent", AdminConsentEndpoint, false},
+	{"/adminconsent", AdminConsentEndpoint, true},
 	{"/login", PageEndpoint, false},
 }
 

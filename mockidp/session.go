@@ -57,6 +57,7 @@ type flow struct {
 	device  *device
 	account *accountKey // who, once that is known
 	signed  signedIn
+	barred  bool // only an administrator can go on
 }
 
 // given is what the user of an application agreed to, and how: codes and refresh tokens stand for it.

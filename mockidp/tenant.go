@@ -61,6 +61,8 @@ type Tenant struct {
 	// Users and Applications are who can sign in, and where to. Tokens made with [TenantHandle.Token] need neither.
 	Users        []Account     `json:"users,omitempty"`
 	Applications []Application `json:"applications,omitempty"`
+	// EnterpriseApplications are what an administrator of the tenant has consented to for everybody in it. Only for workforce tenants.
+	EnterpriseApplications []EnterpriseApplication `json:"enterpriseApplications,omitempty"`
 }
 
 // tenant is a checked Tenant. It is immutable: changing a tenant puts a new one in its place.
