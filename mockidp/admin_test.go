@@ -229,7 +229,7 @@ func TestAdminDocumentation(t *testing.T) {
 		pattern := regexp.MustCompile(`\?.*`).ReplaceAllString(path, "")
 		pattern = regexp.MustCompile(`/tenants/\w+`).ReplaceAllString(pattern, "/tenants/{tenant}")
 		pattern = regexp.MustCompile(`/(users|personal-accounts)/[^/]+`).ReplaceAllString(pattern, "/$1/{user}")
-		pattern = regexp.MustCompile(`/applications/[^/]+`).ReplaceAllString(pattern, "/applications/{client}")
+		pattern = regexp.MustCompile(`/((?:enterprise-)?applications)/[^/]+`).ReplaceAllString(pattern, "/$1/{client}")
 		done[method+" "+pattern] = true
 		if r := a.call(method, a.filled(path), body); r.status != 200 {
 			t.Errorf("%s %s %s: got=%d %s, want=200", method, path, body, r.status, r.text)
