@@ -1,8 +1,10 @@
 package adminconsent_test
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/echo-identity/identity/adminconsent"
@@ -11,16 +13,17 @@ import (
 // Whatever the query and the cookie are, nothing panics, and no state gets through but the one that was sealed for this browser.
 func FuzzContinue(f *testing.F) {
 	idp := newIDP(f)
-	flow := newFlow(f, idp, nil)
+	flow := newFlow(f, idp, func(c *adminconsent.Config) { c.Keys = [][]byte{[]byte(rand.Text() + rand.Text())} })
 	b := &browser{t: f}
-	page := b.begin(flow, adminconsent.Start{For: customer})
-	state := param(f, page, "state")
-	f.Add("admin_consent=True&tenant=bbbbbbbb-2222-4222-8222-bbbbbbbbbbbb&state="+state, b.cookie, customer)
-	f.Add("error=access_denied&state="+state, b.cookie, customer)
-	f.Add("state="+state+"&state="+state, b.cookie, "")
+	state := param(f, b.begin(flow, adminconsent.Start{For: customer}), "state")
+	fill := strings.NewReplacer("$state", state, "$cookie", b.cookie).Replace // each process has its own
+	f.Add("admin_consent=True&tenant=bbbbbbbb-2222-4222-8222-bbbbbbbbbbbb&state=$state", "$cookie", customer)
+	f.Add("error=access_denied&state=$state", "$cookie", customer)
+	f.Add("state=$state&state=$state", "$cookie", "")
 	f.Add("state="+state[:100], "", "x")
 	f.Add("%;", "\"", "\x00")
 	f.Fuzz(func(t *testing.T, query, cookie, who string) {
+		query, cookie = fill(query), fill(cookie)
 		r := httptest.NewRequest(http.MethodGet, consented, nil)
 		r.URL.RawQuery = query
 		r.Header.Set("Cookie", cookieName+"="+cookie)
