@@ -49,7 +49,7 @@ func (f *Flow) prove(ctx context.Context, tenant, code, verifier string) (*ident
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrProof, err)
-	case p.TenantID != tenant:
+	case p.TenantID != tenant: // not reached: the verifier trusts no other
 		return nil, fmt.Errorf("%w: the token is of %s", ErrProof, p.TenantID)
 	case p.AppOnly() || len(p.Scopes) == 0 || p.ObjectID == "":
 		return nil, fmt.Errorf("%w: the token is of no user", ErrProof)

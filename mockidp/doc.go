@@ -37,6 +37,10 @@
 // tokens that a client gets follow from it. Without a browser, [TenantHandle.SignIn], [Server.Walk] and [Server.ApproveDeviceCode] do
 // what a person would do on the pages.
 //
+// The admin consent page is there, too, at /{tenant}/v2.0/adminconsent. An application with NeedsAdminConsent is shut out of every other
+// tenant until an administrator there has been to that page, or [Server.AddEnterpriseApplication] says so;
+// [Server.RemoveEnterpriseApplication] is the customer who leaves.
+//
 // # Faults
 //
 // [Server.Inject] makes documents fail, late, cut off, oversized or wrong, for one endpoint, tenant or host, once or until
