@@ -38,13 +38,15 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+func noEnv(string) string { return "" }
+
 // ran is a command line that ends by itself.
 func ran(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err output
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	code = run(ctx, args, &out, &err)
+	code = run(ctx, args, streams{strings.NewReader(""), &out, &err, noEnv})
 	if ctx.Err() != nil {
 		t.Fatalf("%q went on: %s", args, &out)
 	}
@@ -83,7 +85,7 @@ func start(t *testing.T, args ...string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"mockidp", "-addr", "127.0.0.1:0", "-ca-file", r.caFile}, args...), r.stdout, r.stderr)
+		ended <- run(ctx, append([]string{"mockidp", "-addr", "127.0.0.1:0", "-ca-file", r.caFile}, args...), streams{strings.NewReader(""), r.stdout, r.stderr, noEnv})
 	}()
 	r.stop = sync.OnceValue(func() int {
 		if r.client != nil {

@@ -266,7 +266,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken pi
 func TestBrokenOutput(t *testing.T) {
 	t.Parallel()
 	var stderr output
-	code := run(context.Background(), []string{"mockidp", "-addr", "127.0.0.1:0", "-ca-file", filepath.Join(t.TempDir(), "ca.pem")}, brokenWriter{}, &stderr)
+	code := run(context.Background(), []string{"mockidp", "-addr", "127.0.0.1:0", "-ca-file", filepath.Join(t.TempDir(), "ca.pem")}, streams{strings.NewReader(""), brokenWriter{}, &stderr, noEnv})
 	if code != 1 || !strings.Contains(stderr.String(), "broken pipe") {
 		t.Errorf("got=%d %q", code, &stderr)
 	}

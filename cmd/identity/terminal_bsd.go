@@ -1,0 +1,11 @@
+//go:build darwin || dragonfly || freebsd || netbsd
+
+package main
+
+import "syscall"
+
+const (
+	getTermios    = syscall.TIOCGETA
+	setTermiosNow = syscall.TIOCSETA
+	setTermios    = syscall.TIOCSETAF
+)
