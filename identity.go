@@ -110,6 +110,9 @@ func New(cfg Config) (*Verifier, error) {
 		logger = slog.Default()
 	}
 	logger = guardedLogger(logger)
+	if unverified(cfg.Keys.HTTPClient) {
+		logger.Warn("identity: the client in Config.Keys.HTTPClient has InsecureSkipVerify on: whoever is between can hand in keys of their own")
+	}
 	v.log = &refusalLog{logger: logger, now: time.Now, windows: make(map[Reason]*window)}
 	v.cache = newTokenCache(cfg.TokenCache)
 	v.keys = newKeyResolver(keys, logger, cfg.Observe.Trace.KeysFetched)

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,6 +30,38 @@ type jar struct{ t testing.TB }
 
 func (j jar) SetCookies(*url.URL, []*http.Cookie) { j.t.Error("a cookie was kept") }
 func (j jar) Cookies(*url.URL) []*http.Cookie     { j.t.Error("a cookie was asked for"); return nil }
+
+// What a client of the caller's leaves out of the check of its peer is logged at start-up, and nothing is where it leaves nothing out.
+func TestUnverifiedClientIsLogged(t *testing.T) {
+	t.Parallel()
+	client := func(config *tls.Config) *http.Client {
+		return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+	}
+	for _, row := range []struct {
+		name   string
+		client *http.Client
+		logged bool
+	}{
+		{"every certificate is taken", client(&tls.Config{InsecureSkipVerify: true}), true},
+		{"certificates are verified", client(&tls.Config{}), false},
+		{"a client without settings for TLS", client(nil), false},
+		{"a client without a transport", new(http.Client), false},
+		{"a transport of another kind", &http.Client{Transport: roundTripper(nil)}, false},
+		{"no client", nil, false},
+	} {
+		var log bytes.Buffer
+		cfg := identity.Config{ClientID: mockidp.API, Tenants: identity.NewRegistry(identity.Tenant{ID: tenantA})}
+		cfg.Keys.HTTPClient = row.client
+		cfg.Observe.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		if _, err := identity.New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		got := log.String()
+		if warned := strings.Contains(got, "level=WARN") && strings.Contains(got, "InsecureSkipVerify"); warned != row.logged || !row.logged && got != "" {
+			t.Errorf("%s: got=%q, want logged=%v", row.name, got, row.logged)
+		}
+	}
+}
 
 // C20: a client of the caller's carries every request, and keeps no say in redirects and cookies.
 func TestOwnClient(t *testing.T) {
@@ -136,7 +169,7 @@ func TestRealConnections(t *testing.T) {
 	}
 }
 
-// A client that does not know the authority of a certificate gets no keys: there is no option that would change that.
+// A client that does not know the authority of a certificate gets no keys: no option of ours would change that.
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	idp := mockidp.Start(t)

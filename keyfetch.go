@@ -58,6 +58,20 @@ func newKeyFetcher(client *http.Client, timeout time.Duration) *keyFetcher {
 	return &keyFetcher{client: &c, timeout: timeout}
 }
 
+// unverified reports whether a client takes any certificate, as far as that can be told. Whoever is between could then hand in keys of
+// their own, and sign with them.
+func unverified(client *http.Client) bool {
+	if client == nil {
+		return false
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	t, ok := transport.(*http.Transport)
+	return ok && t.TLSClientConfig != nil && t.TLSClientConfig.InsecureSkipVerify
+}
+
 // sameHost lets a redirect change the path and nothing else of the origin.
 func sameHost(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {

@@ -21,7 +21,8 @@ import (
 type KeyOptions struct {
 	// HTTPClient fetches discovery documents and key sets. It is copied, and its redirect rule and cookies replaced: a
 	// redirect stays on its host. Nil means a client that honours the proxy environment and refuses to connect to private
-	// addresses; with a client of your own that last check is yours, unless it comes from [NewKeyClient].
+	// addresses; with a client of your own that last check is yours, unless it comes from [NewKeyClient]. One that skips the check of
+	// certificates is logged by [New].
 	HTTPClient *http.Client
 	// TTL is how long a key set is fresh; from 80 % of it on it is refreshed in the background. Zero means 1 hour, spread
 	// by ±10 % so that replicas do not ask at once. At least 1 minute.
