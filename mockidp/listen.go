@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,11 +21,12 @@ import (
 // Listening says how a server made by [Listen] is reached. The zero value is TLS on a free port of the loopback interface.
 type Listening struct {
 	// Address is the host and port, "127.0.0.1:8443"; port 0 means a free one. Empty means 127.0.0.1:0. It must be on the loopback
-	// interface unless AllowRemote is set.
+	// interface unless InsecureAllowRemote is set.
 	Address string
-	// AllowRemote accepts any address. Everything is then served under whatever name the server is reached by, but for the token
-	// page and the admin API, which stay on loopback. Anybody who reaches the server can sign in as anybody.
-	AllowRemote bool
+	// InsecureAllowRemote accepts any address. Everything is then served under whatever name the server is reached by, but for the token
+	// page and the admin API, which stay on loopback. Anybody who reaches the server can sign in as anybody; a warning to
+	// [slog.Default] says so at the start.
+	InsecureAllowRemote bool
 	// Plain serves HTTP without TLS. No MSAL client works with that.
 	Plain bool
 	// Certificate is served instead of one that the server makes. [Server.CA] is then nil. Optional.
@@ -63,7 +65,9 @@ func Listen(how Listening, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mockidp: %w", err)
 	}
-	s.remote = how.AllowRemote
+	if s.remote = how.InsecureAllowRemote; s.remote {
+		slog.Warn("mockidp: InsecureAllowRemote is on: whoever reaches this server can sign in as anybody", "address", socket.Addr().String())
+	}
 	s.closing = make(chan struct{})
 	local := localAddress(socket.Addr())
 	s.URL = "https://" + local
@@ -90,7 +94,7 @@ func (how Listening) address() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("mockidp: %w", err)
 	}
-	if !how.AllowRemote && !isLoopback(host) {
+	if !how.InsecureAllowRemote && !isLoopback(host) {
 		return "", fmt.Errorf("mockidp: %q: %w", how.Address, ErrNotLoopback)
 	}
 	if host == "localhost" {

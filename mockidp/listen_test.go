@@ -1,11 +1,13 @@
 package mockidp_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -118,10 +120,10 @@ func TestListenRefuses(t *testing.T) {
 	}
 }
 
-// With AllowRemote any name will do, but not for what gives everything away.
+// With InsecureAllowRemote any name will do, but not for what gives everything away.
 func TestListenRemote(t *testing.T) {
 	t.Parallel()
-	idp := listening(t, mockidp.Listening{Address: ":0", AllowRemote: true}, mockidp.WithAdmin())
+	idp := listening(t, mockidp.Listening{Address: ":0", InsecureAllowRemote: true}, mockidp.WithAdmin())
 	if !strings.HasPrefix(idp.URL, "https://127.0.0.1:") {
 		t.Errorf("got=%s", idp.URL)
 	}
@@ -143,7 +145,24 @@ func TestListenRemote(t *testing.T) {
 	r, _ := http.NewRequest("GET", local.URL+"/"+mockidp.Contoso+discoveryPath, nil)
 	r.Host = "mock.example"
 	if got := do(t, trusting(t, local), r); got.status != 404 {
-		t.Errorf("without AllowRemote: got=%d, want=404", got.status)
+		t.Errorf("without InsecureAllowRemote: got=%d, want=404", got.status)
+	}
+}
+
+// The option is logged when it is on, at the start, and nothing is when it is off. Not parallel: it looks at the default log.
+func TestListenRemoteIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	listening(t, mockidp.Listening{})
+	if log.Len() != 0 {
+		t.Errorf("on loopback: got=%q, want nothing", log.String())
+	}
+	idp := listening(t, mockidp.Listening{Address: "127.0.0.1:0", InsecureAllowRemote: true})
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "InsecureAllowRemote") ||
+		!strings.Contains(got, "address="+strings.TrimPrefix(idp.URL, "https://")+"\n") {
+		t.Errorf("got=%q, want one warning that names the option and the address", got)
 	}
 }
 

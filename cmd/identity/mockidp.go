@@ -97,7 +97,7 @@ func runMockIDP(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 
 // listening checks the flags that say how.
 func (f *mockFlags) listening(stderr io.Writer) (mockidp.Listening, error) {
-	how := mockidp.Listening{Address: f.addr, AllowRemote: f.remote, Plain: !f.tls}
+	how := mockidp.Listening{Address: f.addr, InsecureAllowRemote: f.remote, Plain: !f.tls}
 	switch {
 	case (f.certFile == "") != (f.keyFile == ""):
 		return how, usagef("-cert-file and -key-file need each other")
