@@ -72,7 +72,8 @@ var (
 
 // The token cannot be read, or is of a kind that is not accepted. All 401 invalid_token.
 var (
-	// ErrTokenMalformed: not a JWS in compact form, or JSON that two parsers could read differently.
+	// ErrTokenMalformed: not a JWS in compact form, JSON that two parsers could read differently, or more of it than the limits in
+	// the README.
 	ErrTokenMalformed = invalidToken("token_malformed", "The access token is malformed.", jwt.ErrTokenMalformed)
 	// ErrTokenEncrypted: five segments, a JWE. Token encryption has to be switched off in the API's registration.
 	ErrTokenEncrypted = invalidToken("token_encrypted", "Encrypted access tokens are not supported.", jwt.ErrTokenMalformed)
