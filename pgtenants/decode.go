@@ -1,0 +1,129 @@
+package pgtenants
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+
+	"github.com/echo-identity/identity"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// decoder reads columns one by one. A row whose columns are not what they must be, because somebody has altered the table, is one row's fault;
+// [pgx.Rows.Scan] would end the whole reading.
+type decoder struct {
+	types  *pgtype.Map
+	fields []pgconn.FieldDescription
+	values [][]byte
+	hash   maphash.Hash
+}
+
+func newDecoder(rows pgx.Rows) *decoder {
+	d := &decoder{types: rows.Conn().TypeMap(), fields: rows.FieldDescriptions()}
+	d.hash.SetSeed(seed)
+	return d
+}
+
+// column reads one column. Null is refused: the table has it in no column that is read with this.
+func (d *decoder) column(i int, into any) error {
+	f := d.fields[i]
+	if d.values[i] == nil {
+		return fmt.Errorf("column %s is null", f.Name)
+	}
+	if err := d.types.Scan(f.DataTypeOID, f.Format, d.values[i], into); err != nil {
+		return fmt.Errorf("column %s: %w", f.Name, err)
+	}
+	return nil
+}
+
+func (d *decoder) columns(from int, into ...any) error {
+	var faults []error
+	for i := range into {
+		faults = append(faults, d.column(from+i, into[i]))
+	}
+	return errors.Join(faults...)
+}
+
+// key reads a tenant ID and a kind.
+func (d *decoder) key(from int) (key, error) {
+	var id, kind string
+	if err := d.columns(from, &id, &kind); err != nil {
+		return key{}, err
+	}
+	k, err := parseKind(kind)
+	if err != nil {
+		return key{}, err
+	}
+	if len(id) != guidLength {
+		return key{}, fmt.Errorf("tenant_id %.50q is not a GUID", id)
+	}
+	return key{id, k}, nil
+}
+
+// sum is a hash of the columns from one on. Its seed is random: nobody can make two rows that have the same.
+func (d *decoder) sum(from int) uint64 {
+	d.hash.Reset()
+	var size [8]byte
+	for _, value := range d.values[from:] {
+		length := uint64(len(value))
+		if value == nil {
+			length = 1 << 63
+		}
+		binary.LittleEndian.PutUint64(size[:], length)
+		d.hash.Write(size[:])
+		d.hash.Write(value)
+	}
+	return d.hash.Sum64()
+}
+
+// contentColumns is the number of columns of content.
+const contentColumns = 13
+
+// maxRowBytes is more than the constraints of the table let in.
+const maxRowBytes = 2 << 20
+
+// refusal is what the engine gets for a row that is refused: it answers 503.
+func refusal(k key, err error) error {
+	return fmt.Errorf("%w: row %v %s: %w", identity.ErrTenantInvalid, k.kind, k.id, err)
+}
+
+// tenant reads the columns of content.
+func (d *decoder) tenant(k key, from int) (identity.Tenant, error) {
+	size := 0
+	for _, value := range d.values {
+		size += len(value)
+	}
+	if size > maxRowBytes {
+		return identity.Tenant{}, fmt.Errorf("the row has %d bytes, more than %d", size, maxRowBytes)
+	}
+	var (
+		t               = identity.Tenant{ID: k.id}
+		disabled, tfp   bool
+		cloud, domain   string
+		version         int16
+		hosts, policies []string
+	)
+	if err := d.columns(from, &disabled, &t.Name, &cloud, &version, &t.Audiences, &t.Clients, &t.DenyGuests, &t.AllowNoPermissions,
+		&t.AppKeys, &domain, &hosts, &policies, &tfp); err != nil {
+		return identity.Tenant{}, err
+	}
+	t.Cloud, t.Version = identity.Cloud(cloud), int(version)
+	switch k.kind {
+	case B2C:
+		t.B2C = &identity.B2C{Domain: domain, Hosts: hosts, Policies: policies, TFPIssuers: tfp}
+		return t, nil
+	case External:
+		t.External = &identity.External{Domain: domain, Hosts: hosts}
+	default:
+		if domain != "" || len(hosts) > 0 {
+			return t, errors.New("domain and hosts are not for workforce tenants")
+		}
+	}
+	if len(policies) > 0 || tfp {
+		return t, errors.New("policies and tfp_issuers are for B2C only")
+	}
+	return t, nil
+}

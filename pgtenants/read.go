@@ -1,0 +1,247 @@
+package pgtenants
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"time"
+
+	"github.com/echo-identity/identity"
+	"github.com/jackc/pgx/v5"
+)
+
+// reader brings the memory up to date on one connection. Its readings follow each other, and each sees all that an earlier one has seen, so
+// that the newest is always right and no two have to be compared.
+type reader struct {
+	s    *Store
+	conn *pgx.Conn
+
+	change int64 // all up to this one are in memory, once no scan is required
+	scan   *scan // the reading of the whole table that is going on, nil if none is
+	logged int   // rows that this reading has reported
+}
+
+// scan is a reading of the whole table, page by page, with readings of changes in between. No transaction stays open for it.
+type scan struct {
+	required bool   // without it, the memory is not known to agree with the database
+	id, kind string // the last row read
+	began    time.Time
+	batch    *batch
+	full     bool
+	nameless int
+}
+
+const nilGUID = "00000000-0000-0000-0000-000000000000"
+
+// begin begins to read the whole table. The number of the last change is read first: whatever is changed while pages are read has a higher
+// one, and is read again.
+func (r *reader) begin(ctx context.Context, required bool) error {
+	ctx, cancel := context.WithTimeout(ctx, r.s.o.Timeout)
+	defer cancel()
+	var change int64
+	if err := r.conn.QueryRow(ctx, r.s.sql.lastChange).Scan(&change); err != nil {
+		return err
+	}
+	if required { // else all up to r.change are in memory anyway, and those after it still have to be read
+		r.change = change
+	}
+	r.s.memory.turn++
+	r.scan = &scan{required: required, id: "", began: time.Now(), batch: r.s.memory.batch()}
+	r.s.sync.count(func(c *Stats) { c.Resyncs++ })
+	return nil
+}
+
+// page reads on. After the last page, rows that no page has had are dropped.
+func (r *reader) page(ctx context.Context) error {
+	scan, m := r.scan, &r.s.memory
+	after := scan.id
+	if after == "" {
+		after = nilGUID
+	}
+	n, err := r.read(ctx, scan.batch, r.s.sql.page, after, scan.kind, pageRows)
+	if err != nil {
+		return err
+	}
+	if n == pageRows {
+		r.show(scan.batch)
+		return nil
+	}
+	scan.batch.commit()
+	for _, k := range m.unseen() {
+		r.drop(scan.batch, k)
+	}
+	scan.batch.commit()
+	m.full.Store(scan.full)
+	r.s.sync.scanned(scan.nameless, func(k key) bool { return scan.batch.get(k) != nil })
+	r.s.o.Logger.LogAttrs(ctx, slog.LevelInfo, "pgtenants: all tenants read", slog.Int64("tenants", m.len.Load()),
+		slog.Duration("took", time.Since(scan.began)))
+	r.scan = nil
+	return nil
+}
+
+// show lets requests see what a batch has, but in the first scan of all, when none is served yet: shown at once at its end, each shard is copied
+// once, and not for each page.
+func (r *reader) show(b *batch) {
+	if r.scan == nil || r.s.sync.everInSync() {
+		b.commit()
+	}
+}
+
+// catchUp reads what has changed, and confirms that the memory agrees with the database of the time when it began.
+func (r *reader) catchUp(ctx context.Context) error {
+	for more := true; more; {
+		began, before := time.Now(), r.change
+		b := r.s.memory.batch()
+		if r.scan != nil {
+			b = r.scan.batch
+		}
+		if _, err := r.read(ctx, b, r.s.sql.changes, r.change, pageRows); err != nil {
+			return err
+		}
+		r.show(b)
+		r.s.sync.count(func(c *Stats) { c.Reads++ })
+		// Numbers may be missing, so that this may ask once too often.
+		if more = r.change-before >= pageRows; more || r.scan != nil && r.scan.required {
+			continue
+		}
+		if r.s.sync.confirm(began, r.change) {
+			r.s.o.Logger.LogAttrs(ctx, slog.LevelInfo, "pgtenants: in sync", slog.Int64("tenants", r.s.memory.len.Load()), slog.Int64("change", r.change))
+		}
+	}
+	return nil
+}
+
+// read takes over the rows of a query, and returns how many there were.
+func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.s.o.Timeout)
+	defer cancel()
+	rows, err := r.conn.Query(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	d := newDecoder(rows)
+	last := r.change
+	r.logged = 0
+	for ; rows.Next(); n++ {
+		d.values = rows.RawValues()
+		var change int64
+		if err := d.column(0, &change); err != nil {
+			return n, err
+		}
+		last = max(last, change)
+		r.take(ctx, b, d)
+	}
+	if err := rows.Err(); err != nil {
+		return n, err
+	}
+	r.change = last
+	return n, nil
+}
+
+// The columns of both readings: the number of the change (of a page: 0), the key, whether the row is there, and its content.
+const (
+	keyColumn      = 1
+	presentColumn  = 3
+	contentColumn  = 4
+	disabledColumn = contentColumn
+)
+
+// take takes over one row.
+func (r *reader) take(ctx context.Context, b *batch, d *decoder) {
+	if r.scan != nil { // also a row that is refused is one to go on after
+		r.scan.advance(d)
+	}
+	k, err := d.key(keyColumn)
+	if err != nil {
+		r.s.sync.addNameless()
+		if r.scan != nil {
+			r.scan.nameless++
+		}
+		r.report(ctx, "", err)
+		return
+	}
+	var present, disabled bool
+	if err = d.column(presentColumn, &present); err == nil && present {
+		err = d.column(disabledColumn, &disabled)
+	}
+	if err == nil && (!present || disabled) {
+		r.drop(b, k)
+		return
+	}
+	hash, old := d.sum(contentColumn), b.get(k)
+	if old != nil && old.hash == hash {
+		old.seen = r.s.memory.turn // the pointers stay: cached tokens go on
+		return
+	}
+	if old == nil && b.len() >= r.s.o.MaxTenants {
+		r.overflow()
+		return
+	}
+	row := &record{hash: hash, seen: r.s.memory.turn}
+	if err == nil {
+		row.tenant, err = d.sealed(k)
+	}
+	if err != nil { // not half, and not as it was either: nobody can say which half was meant
+		row.tenant, row.fault = nil, refusal(k, err)
+	}
+	b.put(k, row)
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if r.s.sync.fault(k, text) && err != nil {
+		r.report(ctx, k.kind.String()+" "+k.id, err)
+	}
+}
+
+// sealed reads the tenant of a row, as identity itself would keep it.
+func (d *decoder) sealed(k key) (*identity.Tenant, error) {
+	t, err := d.tenant(k, contentColumn)
+	if err != nil {
+		return nil, err
+	}
+	return seal(t)
+}
+
+// drop takes a row away.
+func (r *reader) drop(b *batch, k key) {
+	b.remove(k)
+	r.s.sync.fault(k, "")
+}
+
+// overflow notes that a row has found no place.
+func (r *reader) overflow() {
+	if r.scan != nil {
+		r.scan.full = true
+	}
+	if !r.s.memory.full.Swap(true) {
+		r.s.o.Logger.Error("pgtenants: more tenants than Options.MaxTenants; the others, and unknown ones, are answered with 503",
+			slog.Int("max", r.s.o.MaxTenants))
+	}
+}
+
+const reportedRows = 10 // of one reading
+
+// report logs a row that is refused, unless there are too many.
+func (r *reader) report(ctx context.Context, row string, err error) {
+	r.logged++
+	switch {
+	case r.logged <= reportedRows:
+		r.s.o.Logger.LogAttrs(ctx, slog.LevelError, "pgtenants: a row is refused; its tenant is answered with 503", slog.String("row", row),
+			slog.String("cause", err.Error()))
+	case r.logged == reportedRows+1:
+		r.s.o.Logger.LogAttrs(ctx, slog.LevelError, "pgtenants: more rows are refused; see Healthy")
+	}
+}
+
+// seed is of this process.
+var seed = maphash.MakeSeed()
+
+// advance notes the row of a page, so that the next page begins after it.
+func (s *scan) advance(d *decoder) {
+	if change := int64(0); d.column(0, &change) != nil || change != 0 {
+		return // of a reading of changes
+	}
+	s.id, s.kind = string(d.values[keyColumn]), string(d.values[keyColumn+1])
+}

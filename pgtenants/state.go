@@ -1,0 +1,109 @@
+package pgtenants
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Values of state.until that are not a time.
+const (
+	inSync int64 = 0
+	never  int64 = 1 // over for long
+)
+
+// state is how far the memory is known to agree with the database. Requests look at until only, and at the clock only while the two
+// are not in sync: an own timer, and not the goroutine of Run, ends what was in sync when nobody confirms it any more.
+type state struct {
+	began time.Time
+	until atomic.Int64 // inSync, or the nanoseconds since began at which known tenants are not served any more
+
+	maxStale, grace time.Duration
+
+	mu        sync.Mutex // guards all below
+	confirmed time.Time  // whatever was committed before is in memory; zero: never was
+	timer     *time.Timer
+	change    int64         // the last that is in memory
+	advanced  chan struct{} // closed and replaced when change or until does
+	lastError error         // why it is not in sync
+	counts    Stats
+	faults    map[key]string // rows that are refused
+	nameless  int            // rows whose key is refused
+}
+
+func (s *state) init(o Options) {
+	s.began = time.Now()
+	s.maxStale, s.grace = o.MaxStale, o.Heartbeat+o.Timeout
+	s.until.Store(never)
+	s.advanced = make(chan struct{})
+	s.faults = make(map[key]string)
+	s.lastError = errNotRun
+	s.timer = time.AfterFunc(time.Hour, s.overdue)
+	s.timer.Stop()
+}
+
+func (s *state) elapsed() int64 { return int64(time.Since(s.began)) }
+
+// confirm says that whatever was committed before a time is in memory, up to a change.
+func (s *state) confirm(at time.Time, change int64) (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again = s.until.Load() != inSync
+	s.confirmed, s.change, s.lastError = at, change, nil
+	s.timer.Reset(time.Until(at.Add(s.grace)))
+	s.until.Store(inSync)
+	close(s.advanced)
+	s.advanced = make(chan struct{})
+	return again
+}
+
+// lose says that the database cannot be asked any more, and why. Known tenants are served for a while.
+func (s *state) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost(err)
+}
+
+func (s *state) lost(err error) {
+	s.timer.Stop()
+	s.lastError = err
+	until := never
+	if !s.confirmed.IsZero() {
+		until = max(never, int64(s.confirmed.Add(s.maxStale).Sub(s.began)))
+	}
+	s.until.Store(until)
+}
+
+// overdue is called by the timer.
+func (s *state) overdue() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until.Load() == inSync && time.Since(s.confirmed) >= s.grace { // else it was confirmed at this moment
+		s.lost(errOverdue)
+	}
+}
+
+// wait blocks until done, which is asked under the lock and again whenever something has changed, or until ctx ends.
+func (s *state) wait(ctx context.Context, done func() bool) error {
+	for {
+		s.mu.Lock()
+		if done() {
+			s.mu.Unlock()
+			return nil
+		}
+		advanced := s.advanced
+		s.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-advanced:
+		}
+	}
+}
+
+func (s *state) everInSync() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.confirmed.IsZero()
+}
