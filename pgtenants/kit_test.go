@@ -179,7 +179,7 @@ func (r *replica) run(t testing.TB) *replica {
 // running is a replica on an empty database.
 func running(t testing.TB) *replica {
 	t.Helper()
-	return newReplica(t, mockidp.New(), open(t, databaseURL(t)), brisk).run(t)
+	return newReplica(t, newIDP(), open(t, databaseURL(t)), brisk).run(t)
 }
 
 // within calls a function that waits, with a bound.
@@ -265,4 +265,18 @@ func databaseURL(t testing.TB) string {
 	t.Helper()
 	addr, name := database(t)
 	return pgtest.URL(addr, "postgres", name)
+}
+
+// canceled is a context that has ended.
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// newIDP is Microsoft, with a tenant more.
+func newIDP() *mockidp.Server {
+	idp := mockidp.New()
+	idp.AddTenant(mockidp.Tenant{ID: tenantX})
+	return idp
 }
