@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// verdict is what became of a mutant.
+type verdict string
+
+const (
+	killed      verdict = "killed"       // a test fails
+	timedOut    verdict = "out of time"  // the tests do not end: killed, too
+	survived    verdict = "SURVIVED"     // all tests pass
+	notCompiled verdict = "not compiled" // it is not a program
+)
+
+// lab is where mutants are tried.
+type lab struct {
+	dir     string // of the package
+	scratch string // a folder of its own
+	timeout time.Duration
+
+	mu      sync.Mutex
+	killers map[string][]string // by file: the tests that have killed its mutants, the last one first
+}
+
+// newLab makes a lab. What is known says which tests kill.
+func newLab(dir string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
+	scratch, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{dir: dir, scratch: scratch, timeout: timeout, killers: make(map[string][]string)}
+	for _, m := range mutants {
+		if r, ok := known.of(m); ok && r.Test != "" {
+			l.remember(m.file, r.Test)
+		}
+	}
+	return l, nil
+}
+
+func (l *lab) close() { os.RemoveAll(l.scratch) }
+
+// trial is what came of trying a mutant.
+type trial struct {
+	Verdict verdict       `json:"verdict"`
+	Test    string        `json:"test,omitempty"` // the first one that failed
+	Took    time.Duration `json:"took"`
+}
+
+func (r trial) by() string {
+	if r.Test == "" {
+		return ""
+	}
+	return " (" + r.Test + ")"
+}
+
+// Before all tests, those are run that have killed mutants of the file before: the last few, which is mostly enough, then more.
+const (
+	fewKillers = 5
+	maxKillers = 25
+)
+
+// try tries the mutants of a batch one after the other, and tells what becomes of them. It makes sure that it is the mutants that
+// fail, and not the batch: all tests must pass with one of them, or with none.
+func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error) error {
+	folder, err := os.MkdirTemp(l.scratch, "batch")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	overlay, err := b.overlay(folder)
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(folder, "package.test")
+	output, err := l.compile(ctx, binary, overlay)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && len(b) > 1: // one of them is to blame
+		middle := len(b) / 2
+		if err := l.try(ctx, b[:middle], tell); err != nil {
+			return err
+		}
+		return l.try(ctx, b[middle:], tell)
+	case err != nil && !bytes.Contains(output, []byte(b[0].file)):
+		return fmt.Errorf("compiling %v: %w\n%s", b[0], err, output) // nothing to do with it
+	case err != nil:
+		return tell(b[0], trial{Verdict: notCompiled})
+	}
+	var trials []trial
+	sound := false
+	for i, m := range b {
+		r, err := l.judge(ctx, m, binary, i+1)
+		if err != nil {
+			return err
+		}
+		trials = append(trials, r)
+		sound = sound || r.Verdict == survived
+	}
+	if !sound && b[0].switched() {
+		if output, err := l.test(ctx, binary, 0); err != nil {
+			return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, output)
+		}
+	}
+	for i, m := range b {
+		if err := tell(m, trials[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge runs the tests with a mutant.
+func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (trial, error) {
+	began := time.Now()
+	l.mu.Lock()
+	killers := slices.Clone(l.killers[m.file])
+	l.mu.Unlock()
+	var output []byte
+	var err error
+	for _, first := range [][]string{killers[:min(fewKillers, len(killers))], killers[min(fewKillers, len(killers)):], {".*"}} {
+		if err == nil && len(first) > 0 {
+			output, err = l.test(ctx, binary, number, "-test.run=^("+strings.Join(first, "|")+")$")
+		}
+	}
+	r := trial{Verdict: killed, Took: time.Since(began)}
+	switch {
+	case ctx.Err() != nil:
+		return r, ctx.Err()
+	case err == nil:
+		r.Verdict = survived
+	case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(output, []byte("panic: test timed out")):
+		r.Verdict = timedOut
+	default:
+		if failed := failure.FindSubmatch(output); failed != nil {
+			r.Test = string(failed[1])
+			l.remember(m.file, r.Test)
+		}
+	}
+	return r, nil
+}
+
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)`)
+
+// remember puts a test before the others.
+func (l *lab) remember(file, test string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tests := []string{test}
+	for _, t := range l.killers[file] {
+		if t != test && len(tests) < maxKillers {
+			tests = append(tests, t)
+		}
+	}
+	l.killers[file] = tests
+}
+
+// compile makes the test binary. It is not optimized, which takes a third of the time off.
+func (l *lab) compile(ctx context.Context, binary, overlay string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "-overlay", overlay, "-vet=off", "-gcflags=-N -l", "-ldflags=-s -w", ".")
+	cmd.Dir = l.dir
+	return cmd.CombinedOutput()
+}
+
+// test runs a test binary, with the mutant of a number, until the first failure.
+func (l *lab) test(ctx context.Context, binary string, number int, flags ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout+time.Minute) // for those that keep the binary from ending itself
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.failfast", "-test.timeout=" + l.timeout.String()}, flags...)...)
+	cmd.Dir = l.dir
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", environment, number))
+	output, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return output, err
+}
