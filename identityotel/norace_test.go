@@ -1,0 +1,5 @@
+//go:build !race
+
+package identityotel_test
+
+const raceEnabled = false
