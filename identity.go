@@ -51,6 +51,15 @@ type Config struct {
 	// (access_token), cookie:{name}, websocket:{prefix} (an entry of Sec-WebSocket-Protocol that begins with prefix). A token in
 	// two of header, query and form is refused; otherwise the first that holds a value decides. With form, put the middleware
 	// before anything that reads the form: net/http reads it once, and tells only the first reader what is wrong with it.
+	//
+	// A browser sends a cookie along with whatever any site makes it send (CSRF). So set it with Secure, HttpOnly and SameSite=Lax
+	// or Strict, under a name that begins with __Host-; let GET and HEAD change nothing; and put [net/http.CrossOriginProtection],
+	// which goes by Sec-Fetch-Site and Origin, in front of all else. That one lets every GET pass, and so every upgrade to a
+	// WebSocket: compare Origin there, as most libraries for WebSockets do by default.
+	//
+	// The server of a WebSocket must choose another of the client's subprotocols than the entry with the token, which would be
+	// echoed. A token counts when the connection begins: close it when [Principal.ExpiresAt] has come.
+	//
 	// Optional. Default "header".
 	TokenLookup string
 	// ContextKey is where c.Get finds a *jwt.Token whose Claims are the *Principal. Optional. Default "user".

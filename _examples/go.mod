@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/echo-identity/identity => ../
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/echo-identity/identity v0.0.0-00010101000000-000000000000
 	github.com/labstack/echo/v4 v4.16.0
 )
