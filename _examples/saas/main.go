@@ -52,13 +52,11 @@ func run(ctx context.Context, stay bool, addr string) (err error) {
 	if !stay {
 		return w.tell(ctx, os.Stdout)
 	}
-	fmt.Printf(`
-The service             %s
-In place of Microsoft   %s
-
-Connect Fabrikam as its administrator, %s; as %s, who is none, it cannot be done.
-Contoso's administrator is %s. Nobody needs a password. Ctrl-C ends it.
-`, w.url, w.idp.URL, fabrikam.admin, fabrikam.member, contoso.admin)
+	fmt.Printf("\nThe service             %s\nIn place of Microsoft   %s\n\n", w.url, w.idp.URL)
+	for _, c := range customers {
+		fmt.Printf("%-10s administrator %s, member %s\n", c.name, c.admin, c.member)
+	}
+	fmt.Println("\nNobody needs a password. Ctrl-C ends it.")
 	<-ctx.Done()
 	return nil
 }
