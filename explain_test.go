@@ -41,8 +41,8 @@ var ready = map[mockidp.Kind]map[string][]mockidp.TokenOption{
 }
 
 // explains requires that Explain says what Verify says, of a token that neither has seen before and of one that both have, and asks
-// the network for nothing else. It returns the first report.
-func explains(t *testing.T, idp *mockidp.Server, change func(*identity.Config), raw string) identity.Report {
+// the network for nothing else but what the tokens within it need. It returns the first report.
+func explains(t *testing.T, idp *mockidp.Server, change func(*identity.Config), raw string, within ...string) identity.Report {
 	t.Helper()
 	asked := func() (addresses []string) {
 		for _, r := range idp.Requests() {
@@ -56,6 +56,9 @@ func explains(t *testing.T, idp *mockidp.Server, change func(*identity.Config), 
 	for turn := range 2 {
 		asked()
 		_, err := verifier.Verify(t.Context(), raw)
+		for _, token := range within {
+			verifier.Verify(t.Context(), token) // the report goes into it too
+		}
 		want := asked()
 		report := explainer.Explain(t.Context(), raw)
 		if got := asked(); !slices.Equal(got, want) {

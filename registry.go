@@ -157,3 +157,15 @@ func inParentheses(name string) string {
 	}
 	return fmt.Sprintf(" (%s)", name)
 }
+
+// kinds are the entries of a tenant ID, in no particular order of importance.
+func (r *Registry) kinds(id string) (tenants []*Tenant) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, kind := range []tenantKind{workforce, b2c, external} {
+		if t := r.tenants[tenantKey{id, kind}]; t != nil {
+			tenants = append(tenants, t)
+		}
+	}
+	return tenants
+}
