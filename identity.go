@@ -15,6 +15,8 @@
 // (pipeline.go) and becomes a [Principal], which handlers get with [From] and which guards such as [RequireScope] read. A
 // refusal is an [*Error]: its Reason is for programs, its text for the log, its Description for the client.
 //
+// What strangers and key servers can make it take, keep and wait for is bounded; the README has all limits in one table.
+//
 // The package mockidp stands in for Microsoft in tests: the configuration stays that of production, only
 // [KeyOptions.HTTPClient] is the mock's.
 package identity
