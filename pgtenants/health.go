@@ -13,6 +13,7 @@ var (
 	errNotRun   = errors.New("Run has not been called")
 	errStopped  = errors.New("Run has returned")
 	errOverdue  = errors.New("the database has not answered in time")
+	errSilent   = errors.New("the database has been silent for longer than Options.Timeout")
 	errNoListen = errors.New("the connection does not listen any more: a pooler that shares connections between transactions (Options.Listener)?")
 )
 

@@ -120,13 +120,14 @@ func open(t testing.TB, url string) *pgxpool.Pool {
 	return pool
 }
 
-// brisk are options that notice faults soon.
-var brisk = pgtenants.Options{MaxStale: 2 * time.Second, Heartbeat: 100 * time.Millisecond, Timeout: 400 * time.Millisecond, Batch: time.Millisecond,
+// brisk are options under which things happen soon, but on a machine that has much else to do nothing is given up for it.
+var brisk = pgtenants.Options{MaxStale: 6 * time.Second, Heartbeat: 100 * time.Millisecond, Timeout: 5 * time.Second, Batch: time.Millisecond,
 	MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
 
 // replica is a store with an API behind the middleware.
 type replica struct {
 	*pgtenants.Store
+	pool *pgxpool.Pool
 	idp  *mockidp.Server
 	api  *echo.Echo
 	log  *syncBuffer
@@ -136,7 +137,7 @@ type replica struct {
 // newReplica makes a store and migrates. Run is not called.
 func newReplica(t testing.TB, idp *mockidp.Server, pool *pgxpool.Pool, o pgtenants.Options) *replica {
 	t.Helper()
-	r := &replica{idp: idp, api: echo.New(), log: new(syncBuffer)}
+	r := &replica{pool: pool, idp: idp, api: echo.New(), log: new(syncBuffer)}
 	logger := slog.New(slog.NewTextHandler(r.log, nil))
 	o.Logger = logger
 	store, err := pgtenants.New(pool, o)

@@ -113,17 +113,22 @@ func (r *reader) catchUp(ctx context.Context) error {
 
 // read takes over the rows of a query, and returns how many there were.
 func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.s.o.Timeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(r.s.o.Timeout, func() { cancel(errSilent) })
+	defer silence.Stop()
 	rows, err := r.conn.Query(ctx, query, args...)
 	if err != nil {
-		return 0, err
+		return 0, cause(ctx, err)
 	}
 	defer rows.Close()
 	d := newDecoder(rows)
 	last := r.change
 	r.logged = 0
 	for ; rows.Next(); n++ {
+		if n%100 == 0 {
+			silence.Reset(r.s.o.Timeout) // it is not silent, and how fast we are is another matter
+		}
 		d.values = rows.RawValues()
 		var change int64
 		if err := d.column(0, &change); err != nil {
@@ -133,10 +138,18 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 		r.take(ctx, b, d)
 	}
 	if err := rows.Err(); err != nil {
-		return n, err
+		return n, cause(ctx, err)
 	}
 	r.change = last
 	return n, nil
+}
+
+// cause is why a query has ended, where it was us who ended it.
+func cause(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errSilent {
+		return errSilent
+	}
+	return err
 }
 
 // The columns of both readings: the number of the change (of a page: 0), the key, whether the row is there, and its content.

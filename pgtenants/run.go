@@ -220,9 +220,16 @@ func (l *line) greet(ctx context.Context) (server string, err error) {
 	if version < minVersion {
 		return "", fmt.Errorf("PostgreSQL %d.%d is older than 13", version/10000, version%10000)
 	}
+	if _, err := l.conn.Exec(ctx, plans); err != nil {
+		return "", err
+	}
 	_, err = l.conn.Exec(ctx, l.store.sql.listen) // a standby refuses it
 	return server, err
 }
+
+// plans leaves the planner one choice, the indexes. Right after many rows have been written it knows little of the tables, and would read the
+// whole of one for each row of the other.
+const plans = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off"
 
 // wait blocks until something is told, but at least until one time, and until another at most, when the connection is tried.
 func (l *line) wait(ctx context.Context, earliest, latest time.Time) error {

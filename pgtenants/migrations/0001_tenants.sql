@@ -48,18 +48,20 @@ CREATE TABLE {{schema}}.tenants (
 	CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id, kind),
 	CONSTRAINT tenants_kind CHECK (kind IN ('workforce', 'b2c', 'external')),
 	CONSTRAINT tenants_name CHECK (length(name) <= 256),
-	CONSTRAINT tenants_cloud CHECK ({{schema}}.is_origin(cloud, 'required')),
+	CONSTRAINT tenants_cloud CHECK (cloud = 'https://login.microsoftonline.com' OR {{schema}}.is_origin(cloud, 'required')),
 	CONSTRAINT tenants_version CHECK (version BETWEEN 0 AND 2 AND (kind = 'workforce' OR version = 0)),
-	CONSTRAINT tenants_audiences CHECK ({{schema}}.matches(audiences, '^[^[:space:]]([^\n]*[^[:space:]])?$', 512) AND array_position(audiences, '*') IS NULL),
+	CONSTRAINT tenants_audiences CHECK (audiences = '{}'
+		OR {{schema}}.matches(audiences, '^[^[:space:]]([^\n]*[^[:space:]])?$', 512) AND array_position(audiences, '*') IS NULL),
 	CONSTRAINT tenants_clients CHECK (coalesce(array_ndims(clients), 1) = 1 AND cardinality(clients) <= 256 AND array_position(clients, NULL) IS NULL),
 	CONSTRAINT tenants_deny_guests CHECK (NOT (kind = 'b2c' AND deny_guests)),
 	CONSTRAINT tenants_app_keys CHECK (NOT (kind = 'b2c' AND app_keys)),
 	CONSTRAINT tenants_domain CHECK (domain = '' OR kind <> 'workforce'
 		AND domain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.onmicrosoft\.com|\.partner\.onmschina\.cn|\.onmicrosoft\.us)?$'),
-	CONSTRAINT tenants_hosts CHECK ((kind <> 'workforce' OR hosts = '{}') AND {{schema}}.are_origins(hosts)),
+	CONSTRAINT tenants_hosts CHECK (hosts = '{}' OR kind <> 'workforce' AND {{schema}}.are_origins(hosts)),
 	CONSTRAINT tenants_b2c_host CHECK (kind <> 'b2c' OR domain <> '' OR hosts <> '{}' OR cloud NOT IN
 		('https://login.microsoftonline.com', 'https://login.microsoftonline.us', 'https://login.partner.microsoftonline.cn')),
-	CONSTRAINT tenants_policies CHECK ((kind = 'b2c') = (policies <> '{}') AND {{schema}}.matches(policies, '^[bB]2[cC]_1[aA]?_[A-Za-z0-9._-]+$', 128)),
+	CONSTRAINT tenants_policies CHECK ((kind = 'b2c') = (policies <> '{}')
+		AND (policies = '{}' OR {{schema}}.matches(policies, '^[bB]2[cC]_1[aA]?_[A-Za-z0-9._-]+$', 128))),
 	CONSTRAINT tenants_tfp_issuers CHECK (kind = 'b2c' OR NOT tfp_issuers),
 	CONSTRAINT tenants_updated_by CHECK (updated_by <> '' AND length(updated_by) <= 256)
 );
