@@ -83,12 +83,14 @@ const (
 
 // version is that of the schema that is there, 0 if none is.
 func (s *Store) version(ctx context.Context, q querier) (version int, err error) {
+	// Not to_regclass: in the transaction that has waited for another one, it may remember that there was no such table.
 	var there bool
-	table := pgx.Identifier{s.o.Schema, "migrations"}.Sanitize()
-	if err := q.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
+	err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'migrations')`, s.o.Schema).Scan(&there)
+	if err != nil || !there {
 		return 0, err
 	}
-	err = q.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM "+table).Scan(&version)
+	err = q.QueryRow(ctx, s.in("SELECT coalesce(max(version), 0) FROM {{schema}}.migrations")).Scan(&version)
 	return version, err
 }
 
