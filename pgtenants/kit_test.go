@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,7 +47,33 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	if left := leftovers(); left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines that outlive their tests:\n%s\n", left)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// leftovers are the stacks of goroutines of ours, and of the driver's. Those of a fetch of keys, and of a closed pool, have some seconds.
+func leftovers() string {
+	var left []string
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		stacks := make([]byte, 8<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		left = nil
+		for i, stack := range strings.Split(string(stacks), "\n\n") {
+			if i > 0 && (strings.Contains(stack, "echo-identity") || strings.Contains(stack, "jackc")) {
+				left = append(left, stack)
+			}
+		}
+		if left == nil {
+			return ""
+		}
+		<-tick.C
+	}
+	return strings.Join(left, "\n\n")
 }
 
 // started skips a test, or fails it in CI, where the machine has no PostgreSQL.
