@@ -118,6 +118,25 @@ func TestAudience(t *testing.T) {
 	}
 }
 
+// G10: Microsoft Graph and Azure AD Graph in every cloud, by application ID and by address. A name that only looks like one of
+// theirs is any other audience.
+func TestTokensForGraph(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nil)
+	for _, aud := range []string{
+		"00000003-0000-0000-c000-000000000000", "00000002-0000-0000-c000-000000000000",
+		"https://graph.microsoft.com", "https://graph.microsoft.com/",
+		"https://graph.microsoft.us", "https://graph.microsoft.us/",
+		"https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us/",
+		"https://microsoftgraph.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn/",
+		"https://graph.windows.net", "https://graph.windows.net/",
+	} {
+		a.get(a.token(mockidp.Audience(aud))).refused(t, identity.ErrOtherResource)
+		a.get(a.token(mockidp.Audience(aud+"x"))).refused(t, identity.ErrAudience)
+	}
+	requireNoFetch(t, a.idp)
+}
+
 // G11: an ID token of a client that shares its registration with the API has the right audience, and is one nevertheless.
 func TestIDTokenOfSameRegistration(t *testing.T) {
 	t.Parallel()

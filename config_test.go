@@ -56,6 +56,7 @@ func configFaults() []configFault {
 		{"TokenLookup empty entry", lookup("header,"), "Config.TokenLookup: "},
 		// C27
 		{"TTL", func(cfg *identity.Config) { cfg.Keys.TTL = time.Second }, "Config.Keys.TTL: "},
+		{"TTL longer than a year", func(cfg *identity.Config) { cfg.Keys.TTL, cfg.Keys.MaxStale = 365*24*time.Hour+1, 365*24*time.Hour }, "Config.Keys.TTL: "},
 		{"TTL negative", func(cfg *identity.Config) { cfg.Keys.TTL = -time.Hour }, "Config.Keys.TTL: "},
 		{"MaxStale", func(cfg *identity.Config) { cfg.Keys.MaxStale = time.Minute }, "Config.Keys.MaxStale: "},
 		{"Cooldown", func(cfg *identity.Config) { cfg.Keys.Cooldown = time.Millisecond }, "Config.Keys.Cooldown: "},
@@ -163,6 +164,7 @@ func TestConfigLimits(t *testing.T) {
 		},
 		"MaxStale=TTL":  func(cfg *identity.Config) { cfg.Keys = identity.KeyOptions{TTL: time.Hour, MaxStale: time.Hour} },
 		"long TTL":      func(cfg *identity.Config) { cfg.Keys.TTL = 48 * time.Hour },
+		"longest TTL":   func(cfg *identity.Config) { cfg.Keys.TTL = 365 * 24 * time.Hour },
 		"Timeout":       func(cfg *identity.Config) { cfg.Keys.Timeout = time.Minute },
 		"TokenLookup":   func(cfg *identity.Config) { cfg.TokenLookup = "header, query,form,cookie:token,websocket:bearer." },
 		"empty":         func(cfg *identity.Config) { cfg.Tenants = new(identity.Registry) },

@@ -296,3 +296,30 @@ func TestFirstFaultB2C(t *testing.T) {
 	a.get(handle.Token(kid)).refused(t, identity.ErrKeyNotFound)
 	a.get(handle.Token()).accepted(t)
 }
+
+// Whoever reads the log learns by how much a token missed its time: a clock that is wrong looks different from a client that uses its
+// tokens for too long.
+func TestLogTellsByHowMuch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t, func(cfg *identity.Config) { cfg.Leeway = noLeeway })
+		in := func(d time.Duration) time.Time { return time.Now().Add(d) }
+		for _, row := range []struct {
+			token mockidp.TokenOption
+			want  string
+		}{
+			{mockidp.ExpiresAt(in(0)), "exp was 0s ago"},
+			{mockidp.ExpiresAt(in(-90 * time.Second)), "exp was 1m30s ago"},
+			{mockidp.NotBefore(in(2 * time.Minute)), "nbf is 2m0s ahead"},
+			{mockidp.IssuedAt(in(3 * time.Minute)), "iat is 3m0s ahead"},
+		} {
+			before := len(a.log.String())
+			if got := a.get(a.token(row.token)); got.reached {
+				t.Fatal("the handler ran")
+			}
+			if log := a.log.String()[before:]; !strings.Contains(log, row.want) || strings.Contains(log, " ago") != strings.Contains(row.want, " ago") {
+				t.Errorf("got=%s, want=%q", log, row.want)
+			}
+		}
+	})
+}

@@ -29,6 +29,7 @@ const (
 type lab struct {
 	dir     string // of the package
 	scratch string // a folder of its own
+	last    string // matches the tests that take long
 	timeout time.Duration
 
 	mu      sync.Mutex
@@ -36,12 +37,12 @@ type lab struct {
 }
 
 // newLab makes a lab. What is known says which tests kill.
-func newLab(dir string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
+func newLab(dir, last string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
 	scratch, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, scratch: scratch, timeout: timeout, killers: make(map[string][]string)}
+	l := &lab{dir: dir, scratch: scratch, last: last, timeout: timeout, killers: make(map[string][]string)}
 	for _, m := range mutants {
 		if r, ok := known.of(m); ok && r.Test != "" {
 			l.remember(m.file, r.Test)
@@ -100,8 +101,9 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 	case err != nil:
 		return tell(b[0], trial{Verdict: notCompiled})
 	}
+	sound := !b[0].switched()
+	told := 0
 	var trials []trial
-	sound := false
 	for i, m := range b {
 		r, err := l.judge(ctx, m, binary, i+1)
 		if err != nil {
@@ -109,15 +111,17 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 		}
 		trials = append(trials, r)
 		sound = sound || r.Verdict == survived
-	}
-	if !sound && b[0].switched() {
-		if output, err := l.test(ctx, binary, 0); err != nil {
-			return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, output)
+		if i == len(b)-1 && !sound {
+			if output, err := l.test(ctx, binary, 0); err != nil {
+				return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, output)
+			}
+			sound = true
 		}
-	}
-	for i, m := range b {
-		if err := tell(m, trials[i]); err != nil {
-			return err
+		for sound && told <= i {
+			if err := tell(b[told], trials[told]); err != nil {
+				return err
+			}
+			told++
 		}
 	}
 	return nil
@@ -131,9 +135,11 @@ func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (
 	l.mu.Unlock()
 	var output []byte
 	var err error
-	for _, first := range [][]string{killers[:min(fewKillers, len(killers))], killers[min(fewKillers, len(killers)):], {".*"}} {
-		if err == nil && len(first) > 0 {
-			output, err = l.test(ctx, binary, number, "-test.run=^("+strings.Join(first, "|")+")$")
+	for _, flags := range [][]string{
+		only(killers[:min(fewKillers, len(killers))]), only(killers[min(fewKillers, len(killers)):]), {"-test.skip=" + l.last}, {"-test.run=" + l.last},
+	} {
+		if err == nil && flags != nil {
+			output, err = l.test(ctx, binary, number, flags...)
 		}
 	}
 	r := trial{Verdict: killed, Took: time.Since(began)}
@@ -151,6 +157,14 @@ func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (
 		}
 	}
 	return r, nil
+}
+
+// only are the flags to run some tests.
+func only(tests []string) []string {
+	if len(tests) == 0 {
+		return nil
+	}
+	return []string{"-test.run=^(" + strings.Join(tests, "|") + ")$"}
 }
 
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)`)

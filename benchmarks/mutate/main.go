@@ -29,6 +29,9 @@ import (
 // checks are the files that let people in.
 const checks = "verify.go,pipeline.go,token.go,tokenheader.go,keyresolver.go,claims.go,keyset.go,keyrequest.go,keylegacy.go,keyhandle.go,keyfetch.go,tokencache.go"
 
+// slow are the tests that take seconds of processor time.
+const slow = "^(TestV1KeyDuringAFlood|TestFaultsLeaveNothing|TestTokenCacheWeight|TestTokenCacheBound|TestGolangJWT|TestFloodWhileFlapping)$"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -45,6 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	match := flags.String("match", "", "only mutants whose name matches this expression")
 	list := flags.Bool("list", false, "say what would be tried")
 	jsonFile := flags.String("json", "", "read what is known from here, and keep the results here")
+	last := flags.String("last", slow, "run the tests that match this expression after the others")
 	jobs := flags.Int("jobs", 1, "mutants at one time")
 	timeout := flags.Duration("timeout", 3*time.Minute, "what the tests may take before the mutant counts as killed")
 	if err := flags.Parse(args); err != nil {
@@ -72,7 +76,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lab, err := newLab(*dir, *timeout, mutants, results)
+	lab, err := newLab(*dir, *last, *timeout, mutants, results)
 	if err != nil {
 		return err
 	}
