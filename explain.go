@@ -77,7 +77,7 @@ const (
 type ReportTenant struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
-	// Kind is "workforce", "B2C" or "External ID".
+	// Kind is "workforce", "b2c" or "external".
 	Kind string `json:"kind"`
 }
 

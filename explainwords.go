@@ -42,10 +42,8 @@ func (x *explainer) reportTenant() *ReportTenant {
 	if t == nil {
 		return nil
 	}
-	return &ReportTenant{ID: t.ID, Name: t.Name, Kind: kindWords[t.kind()]}
+	return &ReportTenant{ID: t.ID, Name: t.Name, Kind: t.kind().String()}
 }
-
-var kindWords = map[tenantKind]string{workforce: "workforce", b2c: "B2C", external: "External ID"}
 
 // reportKeys tells what is known of the key set that the token needs. It neither makes nor fetches one.
 func (x *explainer) reportKeys() *ReportKeys {

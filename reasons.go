@@ -25,7 +25,20 @@ func newSentinel(reason Reason, status int, code, text string, same ...error) er
 	s := &sentinel{reason: reason, status: status, code: code, text: text, same: same}
 	e := Error{Status: status, Code: code, Description: text}
 	s.challenge, s.body = e.newChallenge(), e.newBody()
+	sentinels = append(sentinels, s)
 	return s
+}
+
+// sentinels are all of them, in the order below. Nothing is added once the program has begun.
+var sentinels []*sentinel
+
+// Reasons is the closed list: every [Reason] that a refusal of this package can have. REASONS.md explains each.
+func Reasons() []Reason {
+	list := make([]Reason, len(sentinels))
+	for i, s := range sentinels {
+		list[i] = s.reason
+	}
+	return list
 }
 
 // Error is the reason; the sentence for clients is not for logs.
