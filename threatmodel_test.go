@@ -9,10 +9,12 @@ import (
 )
 
 var (
-	testName = regexp.MustCompile("`(?:([a-z/]+)\\.)?((?:Test|Fuzz)\\w*)(?:/([^`]+))?`")
+	testName = regexp.MustCompile("`(?:([a-z0-9/]+)\\.)?((?:Test|Fuzz)\\w*)(?:/([^`]+))?`")
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w*)\(`)
 	link     = regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	// behaviourName is an entry of the table in internal/behaviour.
+	behaviourName = regexp.MustCompile(`"(\w+)":\s+test\w+\[M\]`)
 )
 
 // testsIn are the tests and fuzzers of a folder.
@@ -45,14 +47,28 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// The threat model and the security policy name no test, no class of attacks, no file and no heading that is not there; and every class
+// subtests are the parts that a test of the root may be named with.
+func subtests(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	classes, behaviours := make(map[string]bool), make(map[string]bool)
+	for _, class := range attackClasses() {
+		classes[strings.ReplaceAll(class.name, " ", "_")] = true
+	}
+	table, err := os.ReadFile(filepath.Join("internal", "behaviour", "behaviour.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range behaviourName.FindAllSubmatch(table, -1) {
+		behaviours[string(match[1])] = true
+	}
+	return map[string]map[string]bool{"TestAttacks": classes, "TestEcho": behaviours, "TestHandler": behaviours}
+}
+
+// The threat model and the security policy name no test, no part of one, no file and no heading that is not there; and every class
 // of attacks stands in the threat model.
 func TestThreatModel(t *testing.T) {
 	t.Parallel()
-	classes := make(map[string]bool)
-	for _, class := range attackClasses() {
-		classes[strings.ReplaceAll(class.name, " ", "_")] = false
-	}
+	parts, told := subtests(t), make(map[string]bool)
 	folders := make(map[string]map[string]bool)
 	named := 0
 	for _, document := range []string{"THREATMODEL.md", "SECURITY.md"} {
@@ -61,7 +77,7 @@ func TestThreatModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range testName.FindAllStringSubmatch(string(text), -1) {
-			folder, name, class := match[1], match[2], match[3]
+			folder, name, part := match[1], match[2], match[3]
 			if folders[folder] == nil {
 				folders[folder] = testsIn(t, filepath.Join(".", folder))
 			}
@@ -69,13 +85,10 @@ func TestThreatModel(t *testing.T) {
 			if !folders[folder][name] {
 				t.Errorf("%s: there is no %s", document, match[0])
 			}
-			if class == "" {
-				continue
+			if part != "" && (folder != "" || !parts[name][part]) {
+				t.Errorf("%s: %s has no such part", document, match[0])
 			}
-			if _, ok := classes[class]; !ok || name != "TestAttacks" {
-				t.Errorf("%s: there is no class %s", document, match[0])
-			}
-			classes[class] = true
+			told[name+"/"+part] = true
 		}
 		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
 			target, anchor := match[1], match[2]
@@ -92,8 +105,8 @@ func TestThreatModel(t *testing.T) {
 			}
 		}
 	}
-	for class, ok := range classes {
-		if !ok {
+	for class := range parts["TestAttacks"] {
+		if !told["TestAttacks/"+class] {
 			t.Errorf("the threat model does not name TestAttacks/%s", class)
 		}
 	}
