@@ -59,6 +59,7 @@ type Config struct {
 	// whole tenant.
 	Roles []string
 	// InsecureAnyMember takes the word of every member of a tenant for the whole of it, whatever role it has. Guests are refused still.
+	// [New] logs to [slog.Default] that it is on.
 	InsecureAnyMember bool
 	// Lifetime is how long a flow may take from Begin to Finish. Zero means 30 minutes. At most 24 hours.
 	Lifetime time.Duration
@@ -141,12 +142,15 @@ func New(cfg Config) (*Flow, error) {
 	c.Keys = nil
 	f.defaults()
 	if len(faults) == 0 { // what is left is the verifier's to judge
-		if _, err := f.verifier(c.ClientID); err != nil {
+		if _, err := f.verifier(c.ClientID, slog.Default()); err != nil {
 			faults = append(faults, fmt.Errorf("adminconsent: %w", err))
 		}
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
+	}
+	if c.InsecureAnyMember {
+		slog.Warn("adminconsent: InsecureAnyMember is on: every member of a tenant can on-board it, whatever role it has")
 	}
 	return f, nil
 }
@@ -178,7 +182,7 @@ func (f *Flow) defaults() {
 
 // verifier trusts one tenant, and accepts from it what a user of this application was issued for the API. It lives for one proof, and
 // its keys are fetched for it: on-boarding is rare.
-func (f *Flow) verifier(tenantID string) (*identity.Verifier, error) {
+func (f *Flow) verifier(tenantID string, logger *slog.Logger) (*identity.Verifier, error) {
 	return identity.New(identity.Config{
 		ClientID:  f.cfg.API,
 		Audiences: f.cfg.Audiences,
@@ -187,7 +191,7 @@ func (f *Flow) verifier(tenantID string) (*identity.Verifier, error) {
 		}),
 		Keys:       identity.KeyOptions{HTTPClient: f.keys},
 		TokenCache: identity.TokenCacheOptions{MaxBytes: -1},
-		Observe:    identity.Observe{Logger: slog.New(slog.DiscardHandler)}, // all of it is in the error
+		Observe:    identity.Observe{Logger: logger},
 	})
 }
 

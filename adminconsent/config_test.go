@@ -1,8 +1,11 @@
 package adminconsent_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +15,28 @@ import (
 	"github.com/echo-identity/identity/adminconsent"
 	"github.com/echo-identity/identity/mockidp"
 )
+
+// What skips a check is logged when it is on, at the start, and nothing is when it is off. Not parallel: it looks at the default log.
+func TestInsecureOptionsAreLogged(t *testing.T) {
+	idp := newIDP(t)
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for want, change := range map[string]func(*adminconsent.Config){
+		"":                  func(*adminconsent.Config) {},
+		"InsecureAnyMember": func(c *adminconsent.Config) { c.InsecureAnyMember = true },
+		"InsecureSkipVerify": func(c *adminconsent.Config) {
+			c.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		},
+	} {
+		var log bytes.Buffer
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+		newFlow(t, idp, change)
+		got := log.String()
+		if want == "" && got != "" || want != "" && (strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, want)) {
+			t.Errorf("got=%q, want one warning of %q", got, want)
+		}
+	}
+}
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,7 +39,7 @@ func (f *Flow) prove(ctx context.Context, tenant, code, verifier string) (*ident
 	case err != nil:
 		return nil, fmt.Errorf("%w: redeem: %w", ErrUnavailable, err)
 	}
-	v, err := f.verifier(tenant)
+	v, err := f.verifier(tenant, slog.New(slog.DiscardHandler)) // all of it is in the error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err) // not reached: New has tried it
 	}
