@@ -106,7 +106,7 @@ func (b *bench) versions() (string, error) {
 	var w strings.Builder
 	w.WriteString("| | version |\n|---|---|\n")
 	row := func(name, version string) { fmt.Fprintf(&w, "| %s | %s |\n", name, version) }
-	row("processor", fmt.Sprintf("%s, %d cores, %s/%s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH))
+	row("processor", report.Machine())
 	row("Go", strings.TrimPrefix(runtime.Version(), "go"))
 	for _, m := range info.Deps {
 		if slices.Contains(measuredModules, m.Path) {
@@ -120,18 +120,4 @@ func (b *bench) versions() (string, error) {
 		}
 	}
 	return w.String(), nil
-}
-
-// processor is its name, where the system tells.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
 }

@@ -276,3 +276,20 @@ func TestPoolHooks(t *testing.T) {
 		t.Errorf("AfterConnect: got=%d calls, want=1", after)
 	}
 }
+
+// A connection that is dead without a word is given up, and another one made: nobody need heal anything.
+func TestHalfOpen(t *testing.T) {
+	t.Parallel()
+	r, proxy, url := behindProxy(t, alert)
+	r.upsert(t, identity.Tenant{ID: tenantA}, identity.Tenant{ID: tenantB})
+	proxy.Freeze()
+	execute(t, url, "DELETE FROM identity.tenants WHERE tenant_id = '"+tenantA+"'")
+	eventually(t, "the change is there", func() bool { return r.answers(tenantA, unknown) })
+	r.wants(t, tenantB, "")
+	if got := r.Stats(); got.Connections != 2 || got.Resyncs != 1 {
+		t.Errorf("got=%+v, want two connections, one reading of the table", got)
+	}
+	if !strings.Contains(r.log.String(), "not in sync") {
+		t.Errorf("the log does not say so: %s", r.log)
+	}
+}

@@ -10,7 +10,7 @@ import (
 // Values of state.until that are not a time.
 const (
 	inSync int64 = 0
-	never  int64 = 1 // over for long
+	never  int64 = -1 // over for long
 )
 
 // state is how far the memory is known to agree with the database. Requests look at until only, and at the clock only while the two
@@ -45,17 +45,21 @@ func (s *state) init(o Options) {
 
 func (s *state) elapsed() int64 { return int64(time.Since(s.began)) }
 
-// confirm says that whatever was committed before a time is in memory, up to a change.
+// confirm says that whatever was committed before a time is in memory, up to a change. It reports whether that was not known before.
 func (s *state) confirm(at time.Time, change int64) (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	again = s.until.Load() != inSync
+	before := s.until.Load()
 	s.confirmed, s.change, s.lastError = at, change, nil
-	s.timer.Reset(time.Until(at.Add(s.grace)))
-	s.until.Store(inSync)
+	if left := time.Until(at.Add(s.grace)); left > 0 {
+		s.timer.Reset(left)
+		s.until.Store(inSync)
+	} else { // what it says was true too long ago
+		s.lost(errOverdue)
+	}
 	close(s.advanced)
 	s.advanced = make(chan struct{})
-	return again
+	return before != inSync && s.until.Load() == inSync
 }
 
 // lose says that the database cannot be asked any more, and why. Known tenants are served for a while.
@@ -70,7 +74,7 @@ func (s *state) lost(err error) {
 	s.lastError = err
 	until := never
 	if !s.confirmed.IsZero() {
-		until = max(never, int64(s.confirmed.Add(s.maxStale).Sub(s.began)))
+		until = max(1, int64(s.confirmed.Add(s.maxStale).Sub(s.began)))
 	}
 	s.until.Store(until)
 }

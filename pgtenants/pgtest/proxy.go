@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Proxy is a TCP proxy on loopback that can cut, stall and heal the connections through it.
+// Proxy is a TCP proxy on loopback that can cut, stall, freeze and heal the connections through it.
 type Proxy struct {
 	// Addr is where it listens.
 	Addr string
@@ -20,6 +20,7 @@ type Proxy struct {
 	refuse  bool
 	closed  bool
 	conns   map[net.Conn]bool
+	frozen  map[net.Conn]bool // of those
 }
 
 // NewProxy listens on a port of its own and passes on to an address.
@@ -28,7 +29,7 @@ func NewProxy(to string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{Addr: listener.Addr().String(), listener: listener, to: to, conns: make(map[net.Conn]bool)}
+	p := &Proxy{Addr: listener.Addr().String(), listener: listener, to: to, conns: make(map[net.Conn]bool), frozen: make(map[net.Conn]bool)}
 	p.healthy = sync.NewCond(&p.mu)
 	p.working.Go(p.accept)
 	return p, nil
@@ -48,6 +49,16 @@ func (p *Proxy) Stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stalled = true
+}
+
+// Freeze lets nothing through any more on the connections that there are, and says nothing about it; new ones are well. So it is when a
+// firewall has forgotten a connection, or the other side has been replaced. Heal does not bring them back.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.conns {
+		p.frozen[conn] = true
+	}
 }
 
 // Heal lets connections be made again. Those that were stalled are ended: what is on the other side of a silence has gone.
@@ -77,6 +88,7 @@ func (p *Proxy) drop() {
 		conn.Close() // a second time it is an error, which does not matter
 	}
 	clear(p.conns)
+	clear(p.frozen)
 	p.healthy.Broadcast()
 }
 
@@ -121,15 +133,17 @@ func (p *Proxy) serve(client net.Conn) {
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.conns, client)
-	delete(p.conns, server)
+	for _, conn := range []net.Conn{client, server} {
+		delete(p.conns, conn)
+		delete(p.frozen, conn)
+	}
 }
 
-// pass waits while the proxy is stalled. It reports whether the connection is still there then.
+// pass waits while the proxy is stalled, or the connection frozen. It reports whether the connection is still there then.
 func (p *Proxy) pass(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.stalled && p.conns[conn] {
+	for (p.stalled || p.frozen[conn]) && p.conns[conn] {
 		p.healthy.Wait()
 	}
 	return p.conns[conn]
