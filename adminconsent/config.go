@@ -56,7 +56,7 @@ type Config struct {
 	Scope string
 
 	// Roles are the directory roles of which the user must hold one, by template ID. Empty means the four that can consent for a
-	// whole tenant.
+	// whole tenant. Only built-in roles are in tokens: a tenant's own custom role that can consent is not.
 	Roles []string
 	// InsecureAnyMember takes the word of every member of a tenant for the whole of it, whatever role it has. Guests are refused still.
 	// [New] logs to [slog.Default] that it is on.

@@ -30,7 +30,8 @@ var (
 	// ErrProof: nobody has shown that they belong to the tenant: the code was refused, or the token is not one of a user of that tenant
 	// for this application.
 	ErrProof = errors.New("adminconsent: no proof of the tenant")
-	// ErrNotAdmin: the user belongs to the tenant and holds none of the roles; or the registration leaves wids out of its tokens.
+	// ErrNotAdmin: the user belongs to the tenant and holds none of the roles, or has not activated it (Privileged Identity Management);
+	// or the registration leaves wids out of its tokens.
 	ErrNotAdmin = errors.New("adminconsent: the user is no administrator of the tenant")
 	// ErrUnavailable: the store of used answers, the token endpoint or the signing keys cannot be reached, or the application's own
 	// credential was refused. Begin again later.

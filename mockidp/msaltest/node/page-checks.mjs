@@ -47,6 +47,12 @@ export class Visit {
     return this.page.goto(`${kit.origin}/${tenant}/oauth2/v2.0/authorize?${query}`);
   }
 
+  // consentForTenant opens the page that the application sends administrators to.
+  consentForTenant(more) {
+    const query = new URLSearchParams({ client_id: kit.webClient, redirect_uri: `${application}/callback`, scope: kit.ordersAll, state: "a state", ...more });
+    return this.page.goto(`${kit.origin}/organizations/v2.0/adminconsent?${query}`);
+  }
+
   // tabTo presses Tab until the control has the focus.
   async tabTo(role, name) {
     const control = this.page.getByRole(role, { name });

@@ -62,6 +62,25 @@ for (const javaScriptEnabled of [true, false]) {
     assert.match((await delivered(visit)).code, /./);
   });
 
+  test(`consent for a whole tenant${how}`, async (t) => {
+    const visit = await open(t);
+    await visit.consentForTenant();
+    await visit.press("button", /^Jo Doe/);
+    await visit.look("Need admin approval");
+    await visit.press("button", "Sign in with another account");
+    await visit.press("button", /^Pat Poe/);
+    await visit.page.keyboard.type(kit.password);
+    await visit.press("button", "Sign in");
+    await visit.look("Permissions requested", "Permissions requested, tenant");
+    await visit.press("button", "Cancel");
+    await visit.page.waitForURL(/^https:\/\/web\.contoso\.example\//);
+    assert.deepEqual([visit.delivered[0].error, visit.delivered[0].admin_consent], ["access_denied", "True"]);
+    await visit.consentForTenant({ login_hint: kit.pat });
+    await visit.press("button", "Accept");
+    await visit.page.waitForURL(/admin_consent/);
+    assert.deepEqual(visit.delivered[1], { admin_consent: "True", tenant: kit.contoso, scope: kit.ordersAll, state: "a state" });
+  });
+
   test(`sign-in to B2C where nobody is offered, cancelled${how}`, async (t) => {
     const visit = await open(t);
     await visit.authorize({ domain_hint: "nobody.example" }, "contosob2c.onmicrosoft.com/B2C_1_susi");
