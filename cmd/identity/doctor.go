@@ -39,7 +39,7 @@ Examples:
       also what has changed in the keys since the last run with keys.json,
       which is written anew each time: for a job that runs every hour
 
-  identity doctor -config tenants.json -json | jq '.keySets[].problems'
+  identity doctor -config tenants.json -json | jq '.key_sets[].problems'
       for programs
 
   identity mockidp & identity doctor -config local.json -ca-file mockidp-ca.pem
@@ -80,14 +80,14 @@ type checkup struct {
 	Problems []finding     `json:"problems,omitempty"` // of the configuration as a whole
 	Warnings []finding     `json:"warnings,omitempty"`
 	Rate     rate          `json:"rate"`
-	KeySets  []keySetCheck `json:"keySets"`
+	KeySets  []keySetCheck `json:"key_sets"`
 }
 
 // rate is what the configuration asks of the key servers, from one process.
 type rate struct {
-	KeySets         int     `json:"keySets"`
-	RequestsPerHour float64 `json:"requestsPerHour"`
-	ForcedPerMinute float64 `json:"forcedPerMinute"` // at most, of each key set, for key IDs that it lacks
+	KeySets         int     `json:"key_sets"`
+	RequestsPerHour float64 `json:"requests_per_hour"`
+	ForcedPerMinute float64 `json:"forced_per_minute"` // at most, of each key set, for key IDs that it lacks
 }
 
 // keySetCheck is what was found about one key set.
@@ -102,16 +102,16 @@ type keySetCheck struct {
 	Keys     int               `json:"keys"`
 	Skipped  int               `json:"skipped"`
 	Unusable map[string]string `json:"unusable,omitempty"`
-	TookMS   int64             `json:"tookMs"`
+	TookMS   int64             `json:"took_ms"`
 
 	Issuer       string      `json:"issuer,omitempty"`
-	KeysAddress  string      `json:"keysAddress,omitempty"`
+	KeysAddress  string      `json:"keys_address,omitempty"`
 	Proxy        *proxyRef   `json:"proxy,omitempty"`
 	Resolved     []string    `json:"resolved,omitempty"`
 	TLS          *tlsState   `json:"tls,omitempty"`
 	Clock        *clockState `json:"clock,omitempty"`
-	CacheControl string      `json:"cacheControl,omitempty"`
-	LastModified string      `json:"lastModified,omitempty"`
+	CacheControl string      `json:"cache_control,omitempty"`
+	LastModified string      `json:"last_modified,omitempty"`
 	Change       *change     `json:"change,omitempty"` // with -since
 
 	id     identity.KeySet
@@ -132,13 +132,13 @@ type tlsState struct {
 	Version  string    `json:"version"`
 	Subject  string    `json:"subject"`
 	Issuer   string    `json:"issuer"`
-	NotAfter time.Time `json:"notAfter"`
+	NotAfter time.Time `json:"not_after"`
 }
 
 // clockState is how far the server's clock is ahead of this machine's.
 type clockState struct {
-	AheadSeconds  float64 `json:"aheadSeconds"`
-	WithinSeconds float64 `json:"withinSeconds"`
+	AheadSeconds  float64 `json:"ahead_seconds"`
+	WithinSeconds float64 `json:"within_seconds"`
 }
 
 // runDoctor checks a configuration.

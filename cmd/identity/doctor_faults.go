@@ -63,7 +63,10 @@ func plainCause(err error) string {
 	if text == "" {
 		return "It failed"
 	}
-	return printable(strings.ToUpper(text[:1]) + text[1:])
+	if word, _, _ := strings.Cut(text, " "); !strings.Contains(word, "_") { // jwks_uri
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	return printable(text)
 }
 
 // whyUnreachable is about everything before TLS.

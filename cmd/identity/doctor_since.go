@@ -15,7 +15,7 @@ import (
 // keyState is the file of -since: which keys were published when a doctor looked.
 type keyState struct {
 	About string                    `json:"about"`
-	Sets  map[string]*rememberedSet `json:"keySets"` // by address, and the tenant if it has the set for itself
+	Sets  map[string]*rememberedSet `json:"key_sets"` // by address, and the tenant if it has the set for itself
 }
 
 const aboutKeyState = "keys that identity doctor has seen"

@@ -132,7 +132,7 @@ func report(err error, name string, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Usage: identity COMMAND [FLAGS]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.does)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.does)
 	}
 	fmt.Fprint(w, "\nidentity help COMMAND lists the flags of a command, with examples.\n")
 	for name, topic := range topics {

@@ -157,7 +157,7 @@ func fitsTerminal(t *testing.T, text string) {
 func TestDispatch(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
-		if code, stdout, stderr := ran(t, args...); code != 0 || stderr != "" || !strings.Contains(stdout, "  mockidp   an offline stand-in") {
+		if code, stdout, stderr := ran(t, args...); code != 0 || stderr != "" || !strings.Contains(stdout, "  mockidp     an offline stand-in") {
 			t.Errorf("%q: got=%d %q %q", args, code, stdout, stderr)
 		}
 	}
@@ -172,6 +172,31 @@ func TestDispatch(t *testing.T) {
 			}
 		}
 		fitsTerminal(t, stdout)
+	}
+	for _, c := range commands() {
+		code, stdout, stderr := ran(t, "help", c.name)
+		if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "Usage: identity "+c.name) {
+			t.Errorf("%s: got=%d %q %s", c.name, code, stderr, stdout)
+		}
+		if c.flags != nil && !strings.Contains(stdout, "\nExamples:\n  identity "+c.name) {
+			t.Errorf("%s: no examples in %s", c.name, stdout)
+		}
+		for _, o := range optionsOf(c) {
+			if !strings.Contains(stdout, "\n  "+o.name) {
+				t.Errorf("%s: no %s in %s", c.name, o.name, stdout)
+			}
+		}
+		fitsTerminal(t, stdout)
+	}
+	code, stdout, _ := ran(t, "help", "config")
+	if code != 0 || !strings.HasSuffix(stdout, exampleConfig) {
+		t.Errorf("got=%d %s", code, stdout)
+	}
+	fitsTerminal(t, aboutConfig)
+	for _, args := range [][]string{{"version"}, {"-version"}, {"--version"}} {
+		if code, stdout, stderr := ran(t, args...); code != 0 || stderr != "" || !strings.HasPrefix(stdout, "identity ") || !strings.Contains(stdout, " go1.") {
+			t.Errorf("%q: got=%d %q %q", args, code, stdout, stderr)
+		}
 	}
 	fails(t, 2, []string{"Usage: identity COMMAND"})
 	fails(t, 2, []string{`unknown command "mock"`, "Usage"}, "mock")

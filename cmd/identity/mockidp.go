@@ -23,6 +23,16 @@ const aboutMockIDP = `Serves an offline stand-in for Microsoft's identity platfo
 Ctrl-C or SIGTERM. Without flags it has a default directory of tenants, users
 and applications at https://localhost:8443, and prints what to paste into
 MSAL Go, MSAL browser, MSAL Node, curl, and an API with identity.Config.
+
+Examples:
+  identity mockidp
+      the default directory, on port 8443
+
+  identity mockidp -q -addr 127.0.0.1:0 -ca-file /tmp/ca.pem
+      for a script: the address, on a free port, is all that is printed
+
+  identity mockidp -config directory.json -v
+      tenants of your own, and a line for every request
 `
 
 // mockFlags are the flags of identity mockidp.
