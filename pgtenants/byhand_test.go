@@ -125,6 +125,46 @@ func TestLateCommit(t *testing.T) {
 	r.wants(t, tenantB, "")
 }
 
+// Who has got a number keeps its turn until it has committed: another commit waits that long, so that no higher number is seen before.
+func TestTurn(t *testing.T) {
+	t.Parallel()
+	url := databaseURL(t)
+	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
+	first, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close(t.Context())
+	for _, statement := range []string{"BEGIN", "INSERT INTO identity.tenants (tenant_id) VALUES ('" + tenantA + "')", "SET CONSTRAINTS ALL IMMEDIATE"} {
+		if _, err := first.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := make(chan error, 1)
+	go func() { second <- r.Upsert(t.Context(), jane, identity.Tenant{ID: tenantB}) }()
+	eventually(t, "the second commit waits", func() bool {
+		var waiting bool
+		err := first.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE 'commit%'
+			AND datname = current_database())`).Scan(&waiting)
+		return err == nil && waiting
+	})
+	r.wants(t, tenantB, unknown)
+	if _, err := first.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; err != nil {
+		t.Fatal(err)
+	}
+	within(t, r.Sync)
+	r.wants(t, tenantA, "")
+	r.wants(t, tenantB, "")
+	var order string
+	err = r.pool.QueryRow(t.Context(), "SELECT string_agg(left(tenant_id::text, 1), '' ORDER BY change) FROM identity.tenant_history").Scan(&order)
+	if err != nil || order != "ab" {
+		t.Errorf("got=%q, %v, want=ab", order, err)
+	}
+}
+
 // Writers at once: nothing is lost, nobody waits for ever.
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
