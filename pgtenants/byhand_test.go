@@ -144,7 +144,7 @@ func TestTurn(t *testing.T) {
 	go func() { second <- r.Upsert(t.Context(), jane, identity.Tenant{ID: tenantB}) }()
 	eventually(t, "the second commit waits", func() bool {
 		var waiting bool
-		err := first.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE 'commit%'
+		err := r.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE 'commit%'
 			AND datname = current_database())`).Scan(&waiting)
 		return err == nil && waiting
 	})

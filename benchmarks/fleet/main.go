@@ -34,12 +34,14 @@ type sizes struct {
 	users   int // tokens
 	plan    measure.Plan
 	hour    time.Duration // that an hour of the day takes
+
+	changesPerHour int
 }
 
 var (
-	fullSizes  = sizes{tenants: 100_000, starts: 10, changes: 1_000, users: corpus.Users, plan: measure.Full, hour: 5 * time.Second}
+	fullSizes  = sizes{tenants: 100_000, starts: 10, changes: 1_000, users: corpus.Users, plan: measure.Full, hour: 5 * time.Second, changesPerHour: changesPerHour}
 	shortSizes = sizes{tenants: 2_000, starts: 2, changes: 20, users: 200,
-		plan: measure.Plan{Rounds: 2, Turns: 2, Turn: 5 * time.Millisecond}, hour: 500 * time.Millisecond}
+		plan: measure.Plan{Rounds: 2, Turns: 2, Turn: 5 * time.Millisecond}, hour: 500 * time.Millisecond, changesPerHour: 40}
 )
 
 // What is asked for.
