@@ -17,23 +17,28 @@ import (
 type decoder struct {
 	types  *pgtype.Map
 	fields []pgconn.FieldDescription
+	plans  []pgtype.ScanPlan // of each column, once it has been read: it is always read into the same type
 	values [][]byte
 	hash   maphash.Hash
 }
 
 func newDecoder(rows pgx.Rows) *decoder {
 	d := &decoder{types: rows.Conn().TypeMap(), fields: rows.FieldDescriptions()}
+	d.plans = make([]pgtype.ScanPlan, len(d.fields))
 	d.hash.SetSeed(seed)
 	return d
 }
 
 // column reads one column. Null is refused: the table has it in no column that is read with this.
 func (d *decoder) column(i int, into any) error {
-	f := d.fields[i]
+	f := &d.fields[i]
 	if d.values[i] == nil {
 		return fmt.Errorf("column %s is null", f.Name)
 	}
-	if err := d.types.Scan(f.DataTypeOID, f.Format, d.values[i], into); err != nil {
+	if d.plans[i] == nil {
+		d.plans[i] = d.types.PlanScan(f.DataTypeOID, f.Format, into)
+	}
+	if err := d.plans[i].Scan(d.values[i], into); err != nil {
 		return fmt.Errorf("column %s: %w", f.Name, err)
 	}
 	return nil
@@ -42,7 +47,9 @@ func (d *decoder) column(i int, into any) error {
 func (d *decoder) columns(from int, into ...any) error {
 	var faults []error
 	for i := range into {
-		faults = append(faults, d.column(from+i, into[i]))
+		if err := d.column(from+i, into[i]); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	return errors.Join(faults...)
 }

@@ -50,12 +50,17 @@ func kindOf(t *identity.Tenant) Kind {
 	return Workforce
 }
 
-// form is a form of issuer by which a registry that holds one tenant of this kind finds it.
-func (k Kind) form() identity.IssuerForm {
+// of finds the tenant of this kind in a registry that has no other one of the same ID.
+func (k Kind) of(registry *identity.Registry, id string) *identity.Tenant {
+	issuer := identity.Issuer{TenantID: id, Form: identity.FormV2}
 	if k == B2C {
-		return identity.FormB2C
+		issuer.Form = identity.FormB2C
 	}
-	return identity.FormV2
+	t, err := registry.Tenant(context.Background(), issuer)
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // seal returns the tenant as identity itself would keep it: checked and in normal form, so that the engine need not check it again on
@@ -65,5 +70,5 @@ func seal(t identity.Tenant) (*identity.Tenant, error) {
 	if err := checked.Add(t); err != nil {
 		return nil, err
 	}
-	return checked.Tenant(context.Background(), identity.Issuer{TenantID: strings.ToLower(t.ID), Form: kindOf(&t).form()})
+	return kindOf(&t).of(&checked, strings.ToLower(t.ID)), nil
 }

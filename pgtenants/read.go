@@ -19,7 +19,19 @@ type reader struct {
 	change int64 // all up to this one are in memory, once no scan is required
 	scan   *scan // the reading of the whole table that is going on, nil if none is
 	logged int   // rows that this reading has reported
+
+	pending []pendingRow // read, and not checked yet
 }
+
+// pendingRow is a row that differs from what is in memory.
+type pendingRow struct {
+	key
+	hash   uint64
+	tenant identity.Tenant
+	fault  error
+}
+
+const pendingRows = 1000 // are checked at once, which takes less than one by one
 
 // scan is a reading of the whole table, page by page, with readings of changes in between. No transaction stays open for it.
 type scan struct {
@@ -135,8 +147,11 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 			return n, err
 		}
 		last = max(last, change)
-		r.take(ctx, b, d)
+		if r.take(ctx, b, d); len(r.pending) == pendingRows {
+			r.settle(ctx, b)
+		}
 	}
+	r.settle(ctx, b)
 	if err := rows.Err(); err != nil {
 		return n, cause(ctx, err)
 	}
@@ -187,34 +202,65 @@ func (r *reader) take(ctx context.Context, b *batch, d *decoder) {
 		old.seen = r.s.memory.turn // the pointers stay: cached tokens go on
 		return
 	}
-	if old == nil && b.len() >= r.s.o.MaxTenants {
-		r.overflow()
-		return
+	if old == nil && b.len()+len(r.pending) >= r.s.o.MaxTenants {
+		if r.settle(ctx, b); b.len() >= r.s.o.MaxTenants { // not all that are pending may have been new
+			r.overflow()
+			return
+		}
 	}
-	row := &record{hash: hash, seen: r.s.memory.turn}
+	row := pendingRow{key: k, hash: hash, fault: err}
 	if err == nil {
-		row.tenant, err = d.sealed(k)
+		row.tenant, row.fault = d.tenant(k, contentColumn)
 	}
-	if err != nil { // not half, and not as it was either: nobody can say which half was meant
-		row.tenant, row.fault = nil, refusal(k, err)
+	r.pending = append(r.pending, row)
+}
+
+// settle checks the rows that are pending, as identity itself would, and takes them over.
+func (r *reader) settle(ctx context.Context, b *batch) {
+	for i, sealed := range sealedRows(r.pending) {
+		r.put(ctx, b, &r.pending[i], sealed)
 	}
-	b.put(k, row)
+	clear(r.pending) // their strings are the tenants' now
+	r.pending = r.pending[:0]
+}
+
+// put takes over a row, with its tenant, which is nil if identity refuses it.
+func (r *reader) put(ctx context.Context, b *batch, row *pendingRow, sealed *identity.Tenant) {
+	k, now := row.key, &record{tenant: sealed, hash: row.hash, seen: r.s.memory.turn}
 	text := ""
-	if err != nil {
-		text = err.Error()
+	if row.fault != nil { // not half, and not as it was either: nobody can say which half was meant
+		text, now.fault = row.fault.Error(), refusal(k, row.fault)
 	}
-	if r.s.sync.fault(k, text) && err != nil {
-		r.report(ctx, k.kind.String()+" "+k.id, err)
+	b.put(k, now)
+	if r.s.sync.fault(k, text) && row.fault != nil {
+		r.report(ctx, k.kind.String()+" "+k.id, row.fault)
 	}
 }
 
-// sealed reads the tenant of a row, as identity itself would keep it.
-func (d *decoder) sealed(k key) (*identity.Tenant, error) {
-	t, err := d.tenant(k, contentColumn)
-	if err != nil {
-		return nil, err
+// sealedRows seals the tenants of rows, all at once if none is refused. A row that is gets its fault.
+func sealedRows(rows []pendingRow) []*identity.Tenant {
+	sealed := make([]*identity.Tenant, len(rows))
+	var tenants []identity.Tenant
+	for i := range rows {
+		if rows[i].fault == nil {
+			tenants = append(tenants, rows[i].tenant)
+		}
 	}
-	return seal(t)
+	var all identity.Registry
+	together := all.Add(tenants...) == nil
+	for i := range rows {
+		row := &rows[i]
+		if row.fault != nil {
+			continue
+		}
+		if together {
+			sealed[i] = row.kind.of(&all, row.id)
+		}
+		if t := sealed[i]; t == nil || kindOf(t) != row.kind { // or it is beside another one of the same ID, which was found instead
+			sealed[i], row.fault = seal(row.tenant)
+		}
+	}
+	return sealed
 }
 
 // drop takes a row away.

@@ -166,28 +166,34 @@ func (y *day) launch(ctx context.Context, i int) error {
 
 // live is the day: requests and changes all the time, and an event or more every hour.
 func (y *day) live(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var asking, working sync.WaitGroup
+	ending, end := context.WithCancel(ctx) // of requests and changes; the replicas go on
+	var asking, changing sync.WaitGroup
+	defer asking.Wait()
+	defer changing.Wait()
+	defer end()
 	for i := range 4 {
-		asking.Go(func() { y.ask(ctx, uint64(i)) })
+		asking.Go(func() { y.ask(ending, uint64(i)) })
 	}
-	working.Go(func() { y.change(ctx) })
-	var fault error
+	changing.Go(func() { y.change(ending) })
 	for hour := range hours {
-		if fault = y.happen(ctx, hour); fault != nil {
-			return fault
+		if err := y.happen(ctx, hour); err != nil {
+			return err
 		}
 	}
-	working.Wait() // on a slow machine, some changes are left over
+	changing.Wait() // on a slow machine, some changes are left over
 	for i := range y.apis {
-		waiting, end := context.WithTimeout(ctx, time.Minute)
-		fault = errors.Join(fault, y.apis[i].Load().store.Sync(waiting))
-		end()
+		if err := y.settle(ctx, y.apis[i].Load().store); err != nil {
+			return err
+		}
 	}
-	cancel()
-	asking.Wait()
-	return fault
+	return nil
+}
+
+// settle waits until a replica has all changes.
+func (y *day) settle(ctx context.Context, store *pgtenants.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return store.Sync(ctx)
 }
 
 // happen is what happens in an hour: the database is restarted, in order or as in a crash; at times a connection is cut or falls silent, or a
