@@ -17,7 +17,7 @@ func (v *Verifier) EchoJWTConfig() echojwt.Config {
 		TokenLookupFuncs: []middleware.ValuesExtractor{func(c echo.Context) ([]string, error) {
 			found := v.extract(c)
 			if found.err != nil {
-				return nil, v.refuse(c.Request().Context(), found.err, nil)
+				return nil, v.refuse(c.Request().Context(), echoOrigin(c), found.err, nil)
 			}
 			return []string{found.raw}, nil
 		}},
@@ -67,7 +67,7 @@ func (v *Verifier) skip(c echo.Context) bool {
 	raw, err := v.lookup.token(c.Request())
 	if errors.Is(err, ErrTokenMissing) {
 		r := c.Request()
-		c.SetRequest(r.WithContext(v.anonymous(r.Context())))
+		c.SetRequest(r.WithContext(v.anonymous(r)))
 		return true
 	}
 	c.Set(extractionKey, extraction{raw, err})
@@ -109,14 +109,16 @@ func SkipPreflight(c echo.Context) bool {
 	return preflight(c.Request())
 }
 
+func echoOrigin(c echo.Context) origin { return origin{c.Request(), c.Response().Header()} }
+
 // parse verifies the token of a request and puts the principal where handlers look for it.
 func (v *Verifier) parse(c echo.Context, raw string) (any, error) {
 	r := c.Request()
-	a, err := v.accept(r.Context(), raw)
+	a, err := v.accept(r.Context(), raw, echoOrigin(c))
 	if err != nil {
 		return nil, err
 	}
-	a.context = principalContext{r.Context(), &a.principal}
+	a.context = principalContext{r.Context(), &a.principal, r}
 	a.token = jwt.Token{Raw: raw, Method: jwt.SigningMethodRS256, Claims: &a.principal, Valid: true}
 	c.SetRequest(r.WithContext(&a.context))
 	return &a.token, nil
@@ -127,7 +129,7 @@ func (v *Verifier) answer(c echo.Context, err error) error {
 	ctx := c.Request().Context()
 	refusal, ok := asError(err)
 	if !ok || !refusal.refused { // not from the two functions of ours in EchoJWTConfig
-		refusal = v.refuse(ctx, err, nil)
+		refusal = v.refuse(ctx, echoOrigin(c), err, nil)
 	}
 	if v.errorHandler == nil {
 		return httpError(c, refusal, err)
@@ -135,7 +137,7 @@ func (v *Verifier) answer(c echo.Context, err error) error {
 	chosen, hookErr := v.choose(c, err)
 	switch {
 	case hookErr != nil:
-		return httpError(c, v.refuse(ctx, hookErr, nil), hookErr)
+		return httpError(c, v.refuse(ctx, echoOrigin(c), hookErr, nil), hookErr)
 	case chosen == nil && c.Response().Committed:
 		return nil // the handler has answered; echo-jwt does not call the next one
 	case chosen == nil:

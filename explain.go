@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -118,7 +119,7 @@ func (v *Verifier) Explain(ctx context.Context, raw string) Report {
 
 func (v *Verifier) explain(ctx context.Context, raw string) Report {
 	r := Report{Verdict: Accepted, Remembered: v.cache.holds(raw), Time: v.now().UTC()}
-	c := newCheck(v, raw)
+	c := newCheck(v, raw, origin{})
 	x := newExplainer(c)
 	for i := range pipeline {
 		step := Step{Name: pipeline[i].name, Outcome: NotReached, Rule: stepWords[pipeline[i].name].rule}
@@ -139,5 +140,51 @@ func (v *Verifier) explain(ctx context.Context, raw string) Report {
 	r.Cause, r.Advice = x.words()
 	r.Token, r.Tenant, r.Keys = x.facts, x.reportTenant(), x.keys
 	c.free()
+	return r
+}
+
+// Explain reports on the refusal, as [Verifier.Explain] does on a token. For a refusal by a guard all checks of the token have passed,
+// and the guard is one more; where the request has no usable token, the request is the one check. The verdict is that of the answer.
+//
+// It is meant for pages and tools for developers, since it verifies the token again. The info holds the token: forget it soon.
+func (i RefuseInfo) Explain(ctx context.Context) Report {
+	var r Report
+	e, _ := asError(i.Err)
+	if i.token != "" || e.Reason == reasonOf(ErrTokenMalformed) { // that of an empty text
+		r = i.verifier.Explain(ctx, i.token)
+		if r.Reason == e.Reason {
+			return r
+		}
+	}
+	return r.refusedBy(e, i.verifier)
+}
+
+// refusedBy is the report of a refusal that the token's own checks do not give.
+func (r Report) refusedBy(e *Error, v *Verifier) Report {
+	step := Step{Name: "guard", Outcome: Failed, Rule: reasonWords[e.listed()].rule, Expected: "what this route asks for", Actual: "something else"}
+	if r.Verdict == "" { // there was no token to look at
+		r.Time, step.Name, step.Expected = v.now().UTC(), "request", "one bearer token"
+	}
+	if e.Reason == reasonOf(ErrNotAuthenticated) {
+		step.Expected = "an authenticated request"
+	}
+	if required, ok := errors.AsType[requirement](e.cause); ok {
+		step.Expected = alternatives(required)
+	}
+	switch e.Reason {
+	case reasonOf(ErrTokenMissing), reasonOf(ErrNotAuthenticated):
+		step.Actual = "none"
+	case reasonOf(ErrScope):
+		step.Actual = "scopes " + listText(r.Token.Scopes)
+	case reasonOf(ErrRole), reasonOf(ErrScopeOrRole):
+		step.Actual = "scopes " + listText(r.Token.Scopes) + "; roles " + listText(r.Token.Roles)
+	default:
+		if e.cause != nil {
+			step.Actual = shown(textOf(e.cause))
+		}
+	}
+	w := reasonWords[e.listed()]
+	r.Verdict, r.Reason, r.Status, r.Err = Refused, e.Reason, e.StatusCode(), e
+	r.Cause, r.Advice, r.Steps = w.meaning, []string{w.advice}, append(r.Steps, step)
 	return r
 }

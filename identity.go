@@ -124,7 +124,7 @@ func New(cfg Config) (*Verifier, error) {
 	if unverified(cfg.Keys.HTTPClient) {
 		logger.Warn("identity: the client in Config.Keys.HTTPClient has InsecureSkipVerify on: whoever is between can hand in keys of their own")
 	}
-	v.log = &refusalLog{logger: logger, now: time.Now, windows: make(map[Reason]*window)}
+	v.log = &refusalLog{logger: logger, level: cfg.Observe.RefusalLevel, now: time.Now, windows: make(map[Reason]*window)}
 	v.cache = newTokenCache(cfg.TokenCache)
 	v.keys = newKeyResolver(keys, logger, cfg.Observe.Trace.KeysFetched)
 	return v, nil

@@ -13,9 +13,9 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 		if v.ServeResourceMetadata(w, r) {
 			return
 		}
-		ctx, err := v.Admit(r)
+		ctx, err := v.admit(origin{r, w.Header()})
 		if err != nil {
-			e, _ := asError(err) // Admit returns no other
+			e, _ := asError(err) // admit returns no other
 			e.write(w, r)
 			return
 		}

@@ -10,9 +10,17 @@ import (
 
 // Observe says where to report what happens. The zero value logs to [slog.Default] and traces nothing.
 type Observe struct {
-	// Logger receives one line per refusal and per failed fetch. A flood of refusals of one kind is thinned out and
-	// counted. No line holds a token, or a claim other than iss, tid, kid and the calling application. Nil means slog.Default().
+	// Logger receives one line per refusal and per failed fetch. Of one reason there are ten lines in a second at most; the next one
+	// says how many were left out (suppressed). No line holds a token, or a claim other than iss, tid, kid and the calling application.
+	// Nil means slog.Default().
+	//
+	// Every line of a refusal has reason and status, and cause, kid, iss, tid, tenant (its name), client, request_id (X-Request-Id of
+	// the answer or the request, if it is short and plain) and trace_id (traceparent of the request) as far as they are known.
 	Logger *slog.Logger
+	// RefusalLevel is the level of lines about refusals that are the caller's doing. Requests without any token, with which some
+	// clients begin, are logged four levels below, as Debug is below Info. Faults of ours, 5xx answers, stay at Error. It is asked for
+	// each refusal, so that a [slog.LevelVar] changes it at run time. Nil means [slog.LevelInfo].
+	RefusalLevel slog.Leveler
 	// Trace holds callbacks for metrics and traces.
 	Trace Trace
 }
@@ -86,6 +94,7 @@ func (f FetchInfo) attrs() []slog.Attr {
 // refusalLog writes refusals: a stranger who sends junk must not be able to fill a disk.
 type refusalLog struct {
 	logger *slog.Logger // guarded; nil: slog.Default() at the time
+	level  slog.Leveler // the application's; nil: Info
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -105,8 +114,8 @@ const refusalsPerSecond = 10 // of one reason
 type subject interface{ attrs() []slog.Attr }
 
 // write logs a refusal. about may be nil.
-func (l *refusalLog) write(ctx context.Context, e *Error, about subject) {
-	level := refusalLevel(e)
+func (l *refusalLog) write(ctx context.Context, e *Error, about subject, from origin) {
+	level := l.levelOf(e)
 	logger := l.logger
 	if logger == nil {
 		logger = guardedLogger(slog.Default())
@@ -118,14 +127,14 @@ func (l *refusalLog) write(ctx context.Context, e *Error, about subject) {
 	if !ok {
 		return
 	}
-	var attrs []slog.Attr
-	if about != nil {
-		attrs = about.attrs()
-	}
-	attrs = append(attrs, slog.String("reason", string(e.Reason)), slog.Int("status", e.StatusCode()))
+	attrs := []slog.Attr{slog.String("reason", string(e.Reason)), slog.Int("status", e.StatusCode())}
 	if e.cause != nil {
 		attrs = append(attrs, slog.String("cause", textOf(e.cause)))
 	}
+	if about != nil {
+		attrs = append(attrs, about.attrs()...)
+	}
+	attrs = append(attrs, from.attrs()...)
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
@@ -140,15 +149,29 @@ func stackOf(err error) []slog.Attr {
 	return nil
 }
 
-// refusalLevel tells our own faults, which someone must mend, from the caller's.
-func refusalLevel(e *Error) slog.Level {
-	switch {
-	case e.StatusCode() >= 500, e.Reason == reasonOf(ErrNotAuthenticated):
+// levelOf tells our own faults, which someone must mend, from the caller's.
+func (l *refusalLog) levelOf(e *Error) slog.Level {
+	if e.StatusCode() >= 500 || e.Reason == reasonOf(ErrNotAuthenticated) {
 		return slog.LevelError
-	case e.Reason == reasonOf(ErrTokenMissing):
-		return slog.LevelDebug // every first request of some clients
 	}
-	return slog.LevelInfo
+	level := l.callerLevel()
+	if e.Reason == reasonOf(ErrTokenMissing) {
+		return level - (slog.LevelInfo - slog.LevelDebug) // every first request of some clients
+	}
+	return level
+}
+
+// callerLevel asks the application, whose code may panic.
+func (l *refusalLog) callerLevel() (level slog.Level) {
+	if l.level == nil {
+		return slog.LevelInfo
+	}
+	defer func() {
+		if recover() != nil {
+			level = slog.LevelInfo
+		}
+	}()
+	return l.level.Level()
 }
 
 // admit reports whether a line may be written, and how many were not since the last.

@@ -18,6 +18,7 @@ type check struct {
 type findings struct {
 	v      *Verifier
 	raw    string
+	from   origin
 	token  *token           // decode
 	issuer Issuer           // issuer
 	tenant *Tenant          // trust
@@ -33,9 +34,9 @@ type findings struct {
 // checks are those that nobody uses at the moment. Nothing that leaves the pipeline points into a check.
 var checks = sync.Pool{New: func() any { return new(check) }}
 
-func newCheck(v *Verifier, raw string) *check {
+func newCheck(v *Verifier, raw string, from origin) *check {
 	c := checks.Get().(*check)
-	c.v, c.raw = v, raw
+	c.v, c.raw, c.from = v, raw, from
 	return c
 }
 
@@ -99,7 +100,7 @@ func (c *check) verify(ctx context.Context, signature bool) error {
 	}
 	err := c.decide(ctx, signature)
 	if err != nil {
-		err = c.v.refuse(ctx, err, c)
+		err = c.v.refuse(ctx, c.from, err, c)
 	}
 	if c.v.trace.Verified == nil {
 		return err
@@ -112,7 +113,7 @@ func (c *check) verify(ctx context.Context, signature bool) error {
 		info.Kind = c.tenant.kind().String()
 	}
 	if hookErr := c.v.traced(ctx, info); hookErr != nil {
-		return c.v.refuse(ctx, hookErr, c)
+		return c.v.refuse(ctx, c.from, hookErr, c)
 	}
 	return err
 }
@@ -164,17 +165,25 @@ func (v *Verifier) traced(ctx context.Context, info VerifyInfo) (err error) {
 	return nil
 }
 
-// attrs are what a log line may say of a refused token: what it claims of issuer and key, once that is well-formed.
+// attrs are what a log line may say of a refused token: what it claims of issuer, key and client, once that is well-formed.
 func (c *check) attrs() []slog.Attr {
-	var attrs []slog.Attr
-	if c.token != nil {
-		attrs = append(attrs, slog.String("kid", c.token.kid))
+	if c.token == nil {
+		return nil
 	}
-	if c.issuer.Form != 0 {
-		attrs = append(attrs, slog.String("iss", c.issuer.Raw), slog.String("tid", c.issuer.TenantID))
+	return subjectAttrs(c.token, c.issuer, c.tenant)
+}
+
+// subjectAttrs are the same fields for whatever refuses: a check or a guard.
+func subjectAttrs(t *token, issuer Issuer, tenant *Tenant) []slog.Attr {
+	attrs := []slog.Attr{slog.String("kid", t.kid)}
+	if issuer.Form != 0 {
+		attrs = append(attrs, slog.String("iss", issuer.Raw), slog.String("tid", issuer.TenantID))
 	}
-	if c.tenant != nil && c.tenant.Name != "" {
-		attrs = append(attrs, slog.String("tenant", c.tenant.Name))
+	if tenant != nil && tenant.Name != "" {
+		attrs = append(attrs, slog.String("tenant", tenant.Name))
+	}
+	if client := t.claims.client(); validGUID(client) { // anything else can be anything
+		attrs = append(attrs, slog.String("client", client))
 	}
 	return attrs
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -223,7 +224,11 @@ func (p *Principal) LogValue() slog.Value {
 
 // attrs are what a log line of a guard says.
 func (p *Principal) attrs() []slog.Attr {
-	return []slog.Attr{slog.String("tid", p.TenantID), slog.String("client", p.ClientID)}
+	if p.token == nil { // made by a test, not by a token
+		return []slog.Attr{slog.String("tid", p.TenantID), slog.String("client", p.ClientID)}
+	}
+	issuer, _ := ParseIssuer(p.token.claims.issuer)
+	return subjectAttrs(p.token, issuer, p.tenant)
 }
 
 // String is the text of LogValue, so that printing a principal gives nothing away.
@@ -279,19 +284,23 @@ type contextKey struct{}
 // principalContext is a context with a principal, one that can be allocated together with it.
 type principalContext struct {
 	context.Context
-	p *Principal
+	p       *Principal
+	request *http.Request // nil if not known
 }
 
 func (c *principalContext) Value(key any) any {
 	if key == (contextKey{}) {
 		return c.p
 	}
+	if key == (requestKey{}) && c.request != nil {
+		return c.request
+	}
 	return c.Context.Value(key)
 }
 
 // NewContext returns a context with a principal: what the middleware does for a request, and what a test of a handler may do.
 func NewContext(ctx context.Context, p *Principal) context.Context {
-	return &principalContext{ctx, p}
+	return &principalContext{Context: ctx, p: p}
 }
 
 // FromContext returns the principal of a request. ok is false if no authentication has run, or in optional mode no token came.
@@ -303,8 +312,8 @@ func FromContext(ctx context.Context) (p *Principal, ok bool) {
 type verifierKey struct{}
 
 // anonymous is a context without a principal, that tells guards who has let the request pass: the answer is that API's.
-func (v *Verifier) anonymous(ctx context.Context) context.Context {
-	return context.WithValue(ctx, verifierKey{}, v)
+func (v *Verifier) anonymous(r *http.Request) context.Context {
+	return context.WithValue(context.WithValue(r.Context(), requestKey{}, r), verifierKey{}, v)
 }
 
 // From returns the principal of an Echo request: [FromContext] of its request context.

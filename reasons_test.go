@@ -9,6 +9,7 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -163,28 +164,10 @@ func TestProvocations(t *testing.T) {
 	for _, row := range identity.ReasonRows() {
 		t.Run(string(row.Reason), func(t *testing.T) {
 			t.Parallel()
-			p, ok := provocations[row.Reason]
-			if !ok {
-				t.Fatal("nobody has said how to provoke it")
-			}
-			idp := mockidp.New()
-			var guards []echo.MiddlewareFunc
-			if p.guard != nil {
-				guards = append(guards, p.guard)
-			}
-			a := newAPIOn(t, idp, p.config, guards...)
-			if p.before != nil {
-				p.before(idp)
-			}
-			raw := idp.Tenant(mockidp.Contoso).Token()
-			if p.token != nil {
-				raw = p.token(idp)
-			}
-			r := bearer(raw)
-			if p.request != nil {
-				p.request(r)
-			}
-			got := a.do(r)
+			var log syncBuffer
+			got := provoked(t, row.Reason, func(cfg *identity.Config) {
+				cfg.Observe.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			}, nil)
 			var e *identity.Error
 			if got.reached || !errors.As(got.err, &e) || !errors.Is(got.err, row.Sentinel) || e.Reason != row.Reason {
 				t.Fatalf("got=%d reached=%v %v, want=%s", got.status, got.reached, got.err, row.Reason)
@@ -192,7 +175,7 @@ func TestProvocations(t *testing.T) {
 			if got.status != row.Status || e.Code != row.Code || !strings.Contains(got.body, row.Answer) {
 				t.Fatalf("got=%d %s %s, want=%d %s %s", got.status, e.Code, got.body, row.Status, row.Code, row.Answer)
 			}
-			if log := a.log.String(); !strings.Contains(log, "reason="+string(row.Reason)+" ") {
+			if log := log.String(); !strings.Contains(log, "reason="+string(row.Reason)+" ") {
 				t.Fatalf("got=%s, want a line with the code", log)
 			}
 		})
@@ -200,6 +183,41 @@ func TestProvocations(t *testing.T) {
 	if got, want := len(provocations), len(identity.Reasons()); got != want {
 		t.Errorf("got=%d provocations, want=%d", got, want)
 	}
+}
+
+// provoked sends the request that is refused for a reason. header may be nil.
+func provoked(t *testing.T, reason identity.Reason, change func(*identity.Config), header func(*http.Request)) *answer {
+	t.Helper()
+	p, ok := provocations[reason]
+	if !ok {
+		t.Fatal("nobody has said how to provoke it")
+	}
+	idp := mockidp.New()
+	var guards []echo.MiddlewareFunc
+	if p.guard != nil {
+		guards = append(guards, p.guard)
+	}
+	a := newAPIOn(t, idp, func(cfg *identity.Config) {
+		if p.config != nil {
+			p.config(cfg)
+		}
+		change(cfg)
+	}, guards...)
+	if p.before != nil {
+		p.before(idp)
+	}
+	raw := idp.Tenant(mockidp.Contoso).Token()
+	if p.token != nil {
+		raw = p.token(idp)
+	}
+	r := bearer(raw)
+	if p.request != nil {
+		p.request(r)
+	}
+	if header != nil {
+		header(r)
+	}
+	return a.do(r)
 }
 
 // The list is that of the sentinels, each explained.

@@ -205,7 +205,7 @@ func Require(rules ...Rule) echo.MiddlewareFunc {
 	rule := AllOf(rules...)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if e := rule.decide(c.Request().Context()); e != nil {
+			if e := rule.decide(c.Request().Context(), echoOrigin(c)); e != nil {
 				return httpError(c, e, e)
 			}
 			return next(c)
@@ -217,7 +217,7 @@ func Require(rules ...Rule) echo.MiddlewareFunc {
 func (rule Rule) Handler(next http.Handler) http.Handler {
 	rule = AllOf(rule)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e := rule.decide(r.Context()); e != nil {
+		if e := rule.decide(r.Context(), origin{r, w.Header()}); e != nil {
 			e.write(w, r)
 			return
 		}
@@ -228,7 +228,7 @@ func (rule Rule) Handler(next http.Handler) http.Handler {
 // Check decides for an adapter whether the request of ctx may pass: nil, or the [*Error] to answer with, completed and logged. It
 // refuses where no authentication has run, and where a request was admitted without a token.
 func (rule Rule) Check(ctx context.Context) error {
-	if e := rule.decide(ctx); e != nil {
+	if e := rule.decide(ctx, originOf(ctx)); e != nil {
 		return e
 	}
 	return nil
@@ -257,14 +257,14 @@ func AllOf(rules ...Rule) Rule {
 var unattended = &Verifier{log: &refusalLog{now: time.Now, windows: make(map[Reason]*window)}}
 
 // decide runs the rule on the principal of a request: nil, or the answer.
-func (rule Rule) decide(ctx context.Context) *Error {
+func (rule Rule) decide(ctx context.Context, from origin) *Error {
 	p, ok := FromContext(ctx)
 	if !ok {
 		v, ok := ctx.Value(verifierKey{}).(*Verifier)
 		if !ok {
 			v = unattended
 		}
-		return v.refuse(ctx, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")), nil)
+		return v.refuse(ctx, from, newError(ErrNotAuthenticated, errors.New("a guard runs without authentication before it, or on an optional route without a token")), nil)
 	}
 	err := rule.judge(ctx, p)
 	if err == nil {
@@ -277,7 +277,7 @@ func (rule Rule) decide(ctx context.Context) *Error {
 	if v == nil {
 		v = unattended
 	}
-	return v.refuse(ctx, err, p)
+	return v.refuse(ctx, from, err, p)
 }
 
 // judge calls the rule, which may be the application's.

@@ -14,18 +14,30 @@ type RefuseInfo struct {
 	Status int
 	// Err is the refusal.
 	Err error
+	// RequestID and TraceID are those of the log line, empty if not known.
+	RequestID, TraceID string
+
+	verifier *Verifier
+	token    string
 }
 
 // traceRefusal tells the application's callback. Unlike one for an accepted token it cannot make things worse by failing: the answer is
 // a refusal already.
-func (v *Verifier) traceRefusal(ctx context.Context, e *Error) {
+func (v *Verifier) traceRefusal(ctx context.Context, e *Error, about subject, from origin) {
 	if v.trace.Refused == nil {
 		return
 	}
 	var err error
 	func() {
 		defer recovered(&err)
-		v.trace.Refused(ctx, RefuseInfo{Reason: e.listed(), Status: e.StatusCode(), Err: e})
+		info := RefuseInfo{Reason: e.listed(), Status: e.StatusCode(), Err: e, RequestID: from.requestID(), TraceID: from.traceID(), verifier: v}
+		switch about := about.(type) {
+		case *check:
+			info.token = about.raw
+		case *Principal:
+			info.token = about.RawToken()
+		}
+		v.trace.Refused(ctx, info)
 	}()
 	if err != nil {
 		v.log.logger.LogAttrs(ctx, slog.LevelError, "identity: Trace.Refused", append(stackOf(err), slog.String("error", textOf(err)))...)

@@ -37,7 +37,11 @@ type Verifier struct {
 // Verify verifies a token and returns its principal. The error is an [*Error]. It asks the network only for keys, only of hosts
 // that the trusted tenant is configured with, and honours the end of ctx while it waits.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, error) {
-	a, err := v.accept(ctx, raw)
+	return v.verify(ctx, raw, origin{})
+}
+
+func (v *Verifier) verify(ctx context.Context, raw string, from origin) (*Principal, error) {
+	a, err := v.accept(ctx, raw, from)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +57,8 @@ type accepted struct {
 }
 
 // accept verifies a token and makes its principal.
-func (v *Verifier) accept(ctx context.Context, raw string) (*accepted, error) {
-	c := newCheck(v, raw)
+func (v *Verifier) accept(ctx context.Context, raw string, from origin) (*accepted, error) {
+	c := newCheck(v, raw, from)
 	if err := c.verify(ctx, true); err != nil {
 		c.free()
 		return nil, err
@@ -70,31 +74,38 @@ func (v *Verifier) accept(ctx context.Context, raw string) (*accepted, error) {
 func (v *Verifier) Authenticate(r *http.Request) (*Principal, error) {
 	raw, err := v.lookup.token(r)
 	if err != nil {
-		return nil, v.refuse(r.Context(), err, nil)
+		return nil, v.refuse(r.Context(), origin{request: r}, err, nil)
 	}
-	return v.Verify(r.Context(), raw)
+	return v.verify(r.Context(), raw, origin{request: r})
 }
 
 // Admit authenticates a request for an adapter, and returns the context to go on with: it holds the principal, for [FromContext]
 // and for guards. In optional mode a request without a token is admitted without one. The error is an [*Error].
 func (v *Verifier) Admit(r *http.Request) (context.Context, error) {
+	return v.admit(origin{request: r})
+}
+
+func (v *Verifier) admit(from origin) (context.Context, error) {
+	r := from.request
 	raw, err := v.lookup.token(r)
 	if err != nil {
 		if v.optional && errors.Is(err, ErrTokenMissing) {
-			return v.anonymous(r.Context()), nil
+			return v.anonymous(r), nil
 		}
-		return nil, v.refuse(r.Context(), err, nil)
+		return nil, v.refuse(r.Context(), from, err, nil)
 	}
-	p, err := v.Verify(r.Context(), raw)
+	p, err := v.verify(r.Context(), raw, from)
 	if err != nil {
 		return nil, err
 	}
-	return NewContext(r.Context(), p), nil
+	return &principalContext{r.Context(), p, r}, nil
 }
 
 // Refuse completes an error that an adapter met, as Verify completes its own: the *Error that results has the address of
 // [Config.Resource] in its challenge, and has been logged. An error that is none of this package is an internal fault, 500.
-func (v *Verifier) Refuse(ctx context.Context, err error) *Error { return v.refuse(ctx, err, nil) }
+func (v *Verifier) Refuse(ctx context.Context, err error) *Error {
+	return v.refuse(ctx, originOf(ctx), err, nil)
+}
 
 // KeyFunc is a [jwt.Keyfunc] for those who keep an echojwt.Config of their own. It runs every check of [Verifier.Verify] but
 // the signature on token.Raw, and then hands out the key, so that golang-jwt verifies the very bytes that were judged. No
@@ -106,7 +117,7 @@ func (v *Verifier) Refuse(ctx context.Context, err error) *Error { return v.refu
 // [VerifyInfo.Unsigned].
 func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 	ctx := context.Background()
-	c := newCheck(v, token.Raw)
+	c := newCheck(v, token.Raw, origin{})
 	err := c.verify(ctx, false)
 	key := c.key
 	c.free()
@@ -118,10 +129,10 @@ func (v *Verifier) KeyFunc(token *jwt.Token) (any, error) {
 
 // refuse completes a refusal with what this API's challenges say, and logs it. It changes a copy: a rule or a tenant source may
 // return one *Error to several requests, and one of another verifier too.
-func (v *Verifier) refuse(ctx context.Context, err error, about subject) *Error {
+func (v *Verifier) refuse(ctx context.Context, from origin, err error, about subject) *Error {
 	own := v.completed(err)
-	v.log.write(ctx, own, about)
-	v.traceRefusal(ctx, own)
+	v.log.write(ctx, own, about, from)
+	v.traceRefusal(ctx, own, about, from)
 	return own
 }
 

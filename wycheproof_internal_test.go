@@ -143,7 +143,7 @@ func (j vectorJudge) verify(document []byte, kid, raw, signature string) error {
 	if err != nil {
 		return err
 	}
-	c := newCheck(j.v, raw)
+	c := newCheck(j.v, raw, origin{})
 	defer c.free()
 	if c.key, err = set.lookUp(kid, signer{tenant: new(Tenant)}); err != nil {
 		return err
