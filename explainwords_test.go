@@ -317,3 +317,27 @@ func TestExplainWriteText(t *testing.T) {
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+// The report in the README is a real one, in excerpts.
+func TestExplainInREADME(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := os.ReadFile("testdata/explain/graph.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### Why was it refused?")
+	_, section, _ = strings.Cut(section, "```\n")
+	section, _, found := strings.Cut(section, "```\n")
+	if !found {
+		t.Fatal("the README shows no report")
+	}
+	for excerpt := range strings.SplitSeq(section, "[...]\n") {
+		if len(excerpt) < 100 || !strings.Contains(string(report), excerpt) {
+			t.Errorf("got=%s, want a part of %s", excerpt, report)
+		}
+	}
+}
