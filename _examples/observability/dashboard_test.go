@@ -43,6 +43,8 @@ func decode(part strict, text []byte) error {
 
 // parsed reads a dashboard by Grafana's own schema. Its panels are read one by one, because the schema takes each to be faulty in a
 // dashboard, with an empty list of faults, and leaves it out.
+//
+//lint:ignore SA1019 the classic schema is the one that every Grafana imports
 func parsed(text []byte) (d dashboard.Dashboard, panels []dashboard.Panel, err error) {
 	registerPlugins()
 	if err := decode(&d, text); err != nil {

@@ -125,7 +125,7 @@ func serveUntilInterrupted(address string, outage bool) error {
 	fmt.Printf("The API runs at %s, with traffic; stop it with Ctrl-C.\n", origin)
 	fmt.Printf("Metrics:  curl %s/metrics\n", origin)
 	fmt.Println("Alerts:   prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/identity-prometheus")
-	fmt.Println("          and then http://localhost:9090/alerts")
+	fmt.Println("          and then http://localhost:9090, Alerts")
 	fmt.Println("Grafana:  Dashboards, New, Import: dashboard.json; choose that Prometheus as its data source")
 	go e.keepSending(ctx, origin)
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
