@@ -175,7 +175,11 @@ func lastText(err error) string {
 
 // whyStatus is about an answer that is not 200.
 func whyStatus(x *exchange, u *url.URL, kind string) finding {
-	f := finding{What: fmt.Sprintf("%s answers %d (%s) to %s.", u.Host, x.status, http.StatusText(x.status), printable(u.RequestURI()))}
+	asked := "the discovery document"
+	if !strings.HasSuffix(u.Path, "/.well-known/openid-configuration") {
+		asked = "the keys"
+	}
+	f := finding{What: fmt.Sprintf("%s answers %d (%s) when asked for %s.", u.Host, x.status, http.StatusText(x.status), asked)}
 	switch {
 	case x.status < 400:
 		f.What = fmt.Sprintf("%s redirects to %s, where the engine does not follow.", u.Host, printable(shorten(x.header.Get("Location"), 200)))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -142,6 +143,11 @@ func (k *keySetCheck) name() string {
 	if more := len(k.Tenants) - 1; more > 0 {
 		name += fmt.Sprintf(" and %d more", more)
 	}
+	if u, err := url.Parse(k.Address); err == nil && k.Kind == kindB2C {
+		if parts := strings.Split(u.Path, "/"); len(parts) > 2 { // the directory, then the policy
+			name += " " + parts[2]
+		}
+	}
 	return name
 }
 
@@ -157,7 +163,7 @@ func (k *keySetCheck) details(t *terminal) {
 	if k.LastModified != "" {
 		t.paragraph(indent, "", "Last-Modified: "+printable(shorten(k.LastModified, 40)))
 	}
-	if k.Change != nil {
+	if k.Change != nil && k.Change.Found != nil {
 		t.paragraph(indent, "", k.Change.text())
 	}
 }
@@ -216,11 +222,38 @@ func (found *checkup) summary(compared bool) (lines [][2]string) {
 	if text := found.clockText(); text != "" {
 		lines = append(lines, [2]string{"clock", text})
 	}
-	if !compared {
-		lines = append(lines, [2]string{"keys", "when they last changed is not known: -since FILE remembers them from run to run"})
+	text = "when they last changed is not known: -since FILE remembers them from run to run"
+	if compared {
+		text = found.changeText()
 	}
+	lines = append(lines, [2]string{"keys", text})
 	return append(lines, [2]string{"rate", fmt.Sprintf("about %s an hour from each process that uses all of them, and at most %s a minute per key set for unknown key IDs",
 		counted(int(math.Ceil(found.Rate.RequestsPerHour)), "request"), counted(int(math.Ceil(found.Rate.ForcedPerMinute)), "fetch"))})
+}
+
+// changeText counts what has changed since the last look.
+func (found *checkup) changeText() string {
+	seen, first, changed := 0, 0, 0
+	for _, k := range found.KeySets {
+		if k.Change == nil {
+			continue
+		}
+		seen++
+		if k.Change.first {
+			first++
+		}
+		if k.Change.new() {
+			changed++
+		}
+	}
+	text := fmt.Sprintf("%d of %s changed since the last look", changed, counted(seen-first, "key set"))
+	switch {
+	case seen == first:
+		text = fmt.Sprintf("%s remembered from now on", counted(first, "key set"))
+	case first > 0:
+		text += fmt.Sprintf("; %s remembered from now on", counted(first, "more key set"))
+	}
+	return text
 }
 
 // clockText is the range of the differences.

@@ -95,7 +95,7 @@ func (s *keyState) compare(found *checkup) {
 				c.Removed = append(c.Removed, kid)
 			}
 		}
-		if len(c.Added)+len(c.Removed)+len(c.Replaced) > 0 {
+		if c.new() {
 			after, changed := old.Last, now
 			old.After, old.Changed = &after, &changed
 		}
@@ -126,10 +126,12 @@ func (s *keyState) write(path string) error {
 	return os.Rename(temporary.Name(), path)
 }
 
-// text says it in a sentence or two.
+// new tells whether this look has found a change.
+func (c *change) new() bool { return len(c.Added)+len(c.Removed)+len(c.Replaced) > 0 }
+
+// text says when the keys last changed.
 func (c *change) text() string {
 	const minute = "2006-01-02 15:04"
-	since := c.Since.Local().Format(minute)
 	var parts []string
 	for _, list := range []struct {
 		what string
@@ -139,13 +141,8 @@ func (c *change) text() string {
 			parts = append(parts, printable(strings.Join(list.kids, ", "))+" "+list.what)
 		}
 	}
-	switch {
-	case len(parts) > 0:
+	if c.new() {
 		return fmt.Sprintf("The keys changed between %s and now: %s.", c.After.Local().Format(minute), strings.Join(parts, "; "))
-	case c.first:
-		return "Its keys are remembered from now on."
-	case c.Found != nil:
-		return fmt.Sprintf("The keys last changed between %s and %s.", c.After.Local().Format(minute), c.Found.Local().Format(minute))
 	}
-	return fmt.Sprintf("No change of the keys was seen since the first look, %s.", since)
+	return fmt.Sprintf("The keys last changed between %s and %s.", c.After.Local().Format(minute), c.Found.Local().Format(minute))
 }

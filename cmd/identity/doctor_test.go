@@ -32,12 +32,13 @@ type clinic struct {
 	config, caFile string
 }
 
-// newClinic serves the default directory, and has a file with three of its tenants: four key sets.
+// newClinic serves the default directory, and has a file with three of its tenants: four key sets. A fetch may take long, since many tests
+// run at once.
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
 	c := &clinic{T: t, idp: mockidp.Start(t), caFile: filepath.Join(t.TempDir(), "ca.pem")}
 	write(t, c.caFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.idp.CACertificate().Raw})))
-	c.config = inFile(t, "tenants.json", fmt.Sprintf(`{"ClientID": %[1]q, "Tenants": [
+	c.config = inFile(t, "tenants.json", fmt.Sprintf(`{"ClientID": %[1]q, "Keys": {"Timeout": "60s"}, "Tenants": [
 		{"ID": %[2]q, "Name": "contoso", "Cloud": %[3]q},
 		{"ID": %[4]q, "Name": "shop", "B2C": {"Hosts": [%[3]q], "Policies": ["B2C_1_susi", "B2C_1A_custom"]}},
 		{"ID": %[5]q, "Name": "customers", "External": {"Hosts": [%[3]q]}, "Cloud": %[3]q}
@@ -141,8 +142,8 @@ func TestDoctorFindsFaults(t *testing.T) {
 		do     string
 		sets   int // how many key sets have the problem
 	}{
-		{"not found", onSUSI(mockidp.Fault{Status: 404}), "answers 404 (Not Found) to /" + mockidp.Shop + "/b2c_1_susi/v2.0/.well-known/openid-configuration", "Check ID, B2C.Domain, B2C.Hosts and B2C.Policies", 1},
-		{"keys not found", onSUSI(mockidp.Fault{Endpoint: mockidp.JWKS, Status: 404}), "answers 404 (Not Found) to /", "Check ID", 1},
+		{"not found", onSUSI(mockidp.Fault{Status: 404}), "answers 404 (Not Found) when asked for the discovery document.", "Check ID, B2C.Domain, B2C.Hosts and B2C.Policies", 1},
+		{"keys not found", onSUSI(mockidp.Fault{Endpoint: mockidp.JWKS, Status: 404}), "answers 404 (Not Found) when asked for the keys.", "Check ID", 1},
 		{"throttled", onSUSI(mockidp.Fault{Status: 429, Header: header("Retry-After", "120")}), "answers 429 (Too Many Requests)", "asks to be left alone", 1},
 		{"down", onSUSI(mockidp.Fault{Status: 500}), "answers 500 (Internal Server Error)", "The fault is the server's", 1},
 		{"forbidden", onSUSI(mockidp.Fault{Status: 403}), "answers 403 (Forbidden)", "proxy or firewall", 1},
@@ -216,7 +217,7 @@ func (c *clinic) shortPatience() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	write(c.T, c.config, strings.Replace(string(text), `"Tenants"`, `"Keys": {"Timeout": "900ms"}, "Tenants"`, 1))
+	write(c.T, c.config, strings.Replace(string(text), `"60s"`, `"3s"`, 1))
 }
 
 // plainServer speaks HTTP without TLS.
@@ -302,7 +303,7 @@ func TestDoctorWarns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for most, want := range map[int]int{4: 0, 3: 1} {
-		write(t, c.config, strings.Replace(string(text), `"Tenants"`, fmt.Sprintf(`"Keys": {"MaxSets": %d}, "Tenants"`, most), 1))
+		write(t, c.config, strings.Replace(string(text), `"60s"`, fmt.Sprintf(`"60s", "MaxSets": %d`, most), 1))
 		if found := c.found(0); len(found.Warnings) != want {
 			t.Errorf("%d held: got=%+v", most, found.Warnings)
 		}
@@ -383,10 +384,10 @@ func TestDoctorSince(t *testing.T) {
 		t.Fatalf("later: got=%+v", got)
 	}
 	keys.Publish(rotated.WithJWK("use", "enc"))
-	if _, text, _ := c.text(200, "-since", state); !strings.Contains(text, rotated.ID()+" replaced under the same key ID") {
+	if _, text, _ := c.text(200, "-since", state); !strings.Contains(text, rotated.ID()+" replaced under the same key ID") || !strings.Contains(text, "\nkeys  1 of 4 key sets changed since the last look\n") {
 		t.Errorf("got=%s", text)
 	}
-	if _, text, _ := c.text(200, "-since", state); strings.Count(text, "No change of the keys was seen since the first look") != 3 || strings.Count(text, "The keys last changed between ") != 1 {
+	if _, text, _ := c.text(200, "-since", state); strings.Count(text, "The keys last changed between ") != 1 || !strings.Contains(text, "\nkeys  0 of 4 key sets changed since the last look\n") {
 		t.Errorf("got=%s", text)
 	}
 

@@ -109,7 +109,7 @@ func runExplain(ctx context.Context, args []string, s streams) error {
 		err = printJSON(s.out, report)
 	} else {
 		t := terminalOf(s.out, s.env)
-		err = report.WriteText(s.out, t.width, t.colours != colours{})
+		err = report.WriteText(t.repainted(), t.width, t.colours != colours{})
 	}
 	switch {
 	case err != nil:

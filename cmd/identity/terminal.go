@@ -68,6 +68,25 @@ func (t *terminal) in(colour, text string) string {
 // line writes words as they are.
 func (t *terminal) line(text string) { fmt.Fprintln(t.w, strings.TrimRight(text, " ")) }
 
+// repainted is a stream for text in the colours of [identity.Report], which become the ones that are used here: green as terminals
+// have it can hardly be read on white.
+func (t *terminal) repainted() io.Writer {
+	c := t.colours
+	return repainted{t.w, strings.NewReplacer("\x1b[1;32m", c.strong+c.good, "\x1b[1;31m", c.strong+c.bad, "\x1b[2m", c.faint)}
+}
+
+type repainted struct {
+	w      io.Writer
+	colour *strings.Replacer
+}
+
+func (r repainted) Write(text []byte) (int, error) {
+	if _, err := r.colour.WriteString(r.w, string(text)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
 // paragraph writes text in a colour, broken at blanks: the first line behind first, the others as far from the edge. A word that is longer
 // than a line stays whole, so that an address can be copied.
 func (t *terminal) paragraph(first, colour, text string) {
