@@ -276,6 +276,9 @@ func (found *checkup) clockText() string {
 	if differ != most.text() {
 		differ += " to " + most.text()
 	}
+	if differ == "0 s" {
+		return "the servers' clocks agree with this machine's; the leeway is " + found.Leeway
+	}
 	return fmt.Sprintf("the servers' clocks are ahead of this machine's by %s; the leeway is %s", differ, found.Leeway)
 }
 
