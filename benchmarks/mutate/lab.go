@@ -27,25 +27,26 @@ const (
 
 // lab is where mutants are tried.
 type lab struct {
-	dir     string // of the package
-	scratch string // a folder of its own
-	last    string // matches the tests that take long
+	dir     string         // of the package
+	scratch string         // a folder of its own
+	tests   *regexp.Regexp // matches the tests to run; empty: all
+	last    string         // matches those that take long
 	timeout time.Duration
 
 	mu      sync.Mutex
-	killers map[string][]string // by file: the tests that have killed its mutants, the last one first
+	killers map[string][]string // by file, and by file and function: the tests that have killed mutants of it, the last one first
 }
 
 // newLab makes a lab. What is known says which tests kill.
-func newLab(dir, last string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
+func newLab(dir string, tests *regexp.Regexp, last string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
 	scratch, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, scratch: scratch, last: last, timeout: timeout, killers: make(map[string][]string)}
+	l := &lab{dir: dir, scratch: scratch, tests: tests, last: last, timeout: timeout, killers: make(map[string][]string)}
 	for _, m := range mutants {
 		if r, ok := known.of(m); ok && r.Test != "" {
-			l.remember(m.file, r.Test)
+			l.remember(m, r.Test)
 		}
 	}
 	return l, nil
@@ -67,14 +68,8 @@ func (r trial) by() string {
 	return " (" + r.Test + ")"
 }
 
-// Before all tests, those are run that have killed mutants of the file before: the last few, which is mostly enough, then more.
-const (
-	fewKillers = 5
-	maxKillers = 25
-)
-
-// try tries the mutants of a batch one after the other, and tells what becomes of them. It makes sure that it is the mutants that
-// fail, and not the batch: all tests must pass with one of them, or with none.
+// try tries the mutants of a batch one after the other, and tells what becomes of them. A test that kills must pass when no mutant is
+// switched on.
 func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error) error {
 	folder, err := os.MkdirTemp(l.scratch, "batch")
 	if err != nil {
@@ -101,27 +96,20 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 	case err != nil:
 		return tell(b[0], trial{Verdict: notCompiled})
 	}
-	sound := !b[0].switched()
-	told := 0
-	var trials []trial
+	pass := make(map[string]bool)
 	for i, m := range b {
 		r, err := l.judge(ctx, m, binary, i+1)
 		if err != nil {
 			return err
 		}
-		trials = append(trials, r)
-		sound = sound || r.Verdict == survived
-		if i == len(b)-1 && !sound {
-			if output, err := l.test(ctx, binary, 0); err != nil {
-				return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, output)
+		if m.switched() && r.Verdict == killed && !pass[r.Test] {
+			if output, err := l.test(ctx, binary, 0, only([]string{r.Test})...); err != nil {
+				return fmt.Errorf("%s fails without a mutant: %w\n%s", r.Test, err, output)
 			}
-			sound = true
+			pass[r.Test] = true
 		}
-		for sound && told <= i {
-			if err := tell(b[told], trials[told]); err != nil {
-				return err
-			}
-			told++
+		if err := tell(m, r); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -130,14 +118,14 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 // judge runs the tests with a mutant.
 func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (trial, error) {
 	began := time.Now()
-	l.mu.Lock()
-	killers := slices.Clone(l.killers[m.file])
-	l.mu.Unlock()
+	first, then := l.suspects(m)
+	rounds := [][]string{only(first), only(then), {"-test.skip=" + l.last}, {"-test.run=" + l.last}}
+	if all := l.tests.String(); all != "" {
+		rounds = append(rounds[:2], []string{"-test.run=" + all})
+	}
 	var output []byte
 	var err error
-	for _, flags := range [][]string{
-		only(killers[:min(fewKillers, len(killers))]), only(killers[min(fewKillers, len(killers)):]), {"-test.skip=" + l.last}, {"-test.run=" + l.last},
-	} {
+	for _, flags := range rounds {
 		if err == nil && flags != nil {
 			output, err = l.test(ctx, binary, number, flags...)
 		}
@@ -153,13 +141,13 @@ func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (
 	default:
 		if failed := failure.FindSubmatch(output); failed != nil {
 			r.Test = string(failed[1])
-			l.remember(m.file, r.Test)
+			l.remember(m, r.Test)
 		}
 	}
 	return r, nil
 }
 
-// only are the flags to run some tests.
+// only are the flags to run some tests, nil if there are none.
 func only(tests []string) []string {
 	if len(tests) == 0 {
 		return nil
@@ -169,17 +157,38 @@ func only(tests []string) []string {
 
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)`)
 
-// remember puts a test before the others.
-func (l *lab) remember(file, test string) {
+// Before all tests, those are run that have killed mutants of the function, then mutants of the file.
+const (
+	maxOfFunction = 4
+	maxOfFile     = 24
+)
+
+// suspects are the tests that will probably kill a mutant, and more that may.
+func (l *lab) suspects(m *mutant) (first, then []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	tests := []string{test}
-	for _, t := range l.killers[file] {
-		if t != test && len(tests) < maxKillers {
-			tests = append(tests, t)
+	for _, test := range l.killers[m.file+" "+m.function] {
+		if l.tests.MatchString(test) {
+			first = append(first, test)
 		}
 	}
-	l.killers[file] = tests
+	for _, test := range l.killers[m.file] {
+		if l.tests.MatchString(test) && !slices.Contains(first, test) {
+			then = append(then, test)
+		}
+	}
+	return first, then
+}
+
+// remember puts a test before the others.
+func (l *lab) remember(m *mutant, test string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for place, most := range map[string]int{m.file + " " + m.function: maxOfFunction, m.file: maxOfFile} {
+		tests := slices.DeleteFunc(l.killers[place], func(t string) bool { return t == test })
+		tests = slices.Insert(tests, 0, test)
+		l.killers[place] = tests[:min(most, len(tests))]
+	}
 }
 
 // compile makes the test binary. It is not optimized, which takes a third of the time off.
@@ -189,11 +198,11 @@ func (l *lab) compile(ctx context.Context, binary, overlay string) ([]byte, erro
 	return cmd.CombinedOutput()
 }
 
-// test runs a test binary, with the mutant of a number, until the first failure.
+// test runs a test binary, with the mutant of a number, until the first failure. One test at a time, or others would go on after it.
 func (l *lab) test(ctx context.Context, binary string, number int, flags ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout+time.Minute) // for those that keep the binary from ending itself
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.failfast", "-test.timeout=" + l.timeout.String()}, flags...)...)
+	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.failfast", "-test.parallel=1", "-test.timeout=" + l.timeout.String()}, flags...)...)
 	cmd.Dir = l.dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", environment, number))
 	output, err := cmd.CombinedOutput()

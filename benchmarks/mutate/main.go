@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	match := flags.String("match", "", "only mutants whose name matches this expression")
 	list := flags.Bool("list", false, "say what would be tried")
 	jsonFile := flags.String("json", "", "read what is known from here, and keep the results here")
+	runFlag := flags.String("run", "", "run only the tests that match this expression: what survives them is tried again by the next run")
 	last := flags.String("last", slow, "run the tests that match this expression after the others")
 	jobs := flags.Int("jobs", 1, "mutants at one time")
 	timeout := flags.Duration("timeout", 3*time.Minute, "what the tests may take before the mutant counts as killed")
@@ -55,6 +56,10 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 		return err
 	}
 	only, err := regexp.Compile(*match)
+	if err != nil {
+		return err
+	}
+	tests, err := regexp.Compile(*runFlag)
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lab, err := newLab(*dir, *last, *timeout, mutants, results)
+	lab, err := newLab(*dir, tests, *last, *timeout, mutants, results)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestUnsound(t *testing.T) {
 	}
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"-dir", dir, "-files", "code.go"}, &out)
-	if err == nil || !strings.Contains(err.Error(), "without a mutant") || strings.Contains(out.String(), string(killed)) {
+	if err == nil || !strings.Contains(err.Error(), "TestNo fails without a mutant") || strings.Contains(out.String(), string(killed)) {
 		t.Fatalf("got=%v %s, want an error", err, &out)
 	}
 }
