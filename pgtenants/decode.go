@@ -117,7 +117,7 @@ func (d *decoder) tenant(k key, from int) (identity.Tenant, error) {
 		&t.AppKeys, &domain, &hosts, &policies, &tfp); err != nil {
 		return identity.Tenant{}, err
 	}
-	t.Cloud, t.Version = identity.Cloud(cloud), int(version)
+	t.Cloud, t.Version = shortCloud(cloud), int(version)
 	switch k.kind {
 	case B2C:
 		t.B2C = &identity.B2C{Domain: domain, Hosts: hosts, Policies: policies, TFPIssuers: tfp}

@@ -90,9 +90,6 @@ func (d *decoder) row() Row {
 	if err == nil {
 		_, err = seal(row.Tenant)
 	}
-	if err == nil {
-		row.Tenant.Cloud = shortCloud(row.Tenant.Cloud)
-	}
 	row.Fault = err
 	for i, at := range []*time.Time{&row.DisabledAt, &row.CreatedAt, &row.UpdatedAt} {
 		if d.values[times+i] != nil {
@@ -110,10 +107,10 @@ func (d *decoder) note(row *Row, err error) {
 	}
 }
 
-// shortCloud is the constant of identity for an origin.
-func shortCloud(c identity.Cloud) identity.Cloud {
-	if c == publicOrigin {
+// shortCloud is the cloud of an origin, by the constant of identity where that is another one.
+func shortCloud(origin string) identity.Cloud {
+	if origin == publicOrigin {
 		return identity.Public
 	}
-	return c
+	return identity.Cloud(origin)
 }
