@@ -213,7 +213,9 @@ func TestManyWriters(t *testing.T) {
 func TestBulk(t *testing.T) {
 	t.Parallel()
 	url := databaseURL(t)
-	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
+	patient := brisk
+	patient.Heartbeat, patient.MaxStale = time.Hour, 2*time.Hour // no heartbeat makes up for a page that is not read
+	r := newReplica(t, newIDP(), open(t, url), patient).run(t)
 	listener, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

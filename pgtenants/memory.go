@@ -77,24 +77,25 @@ func (m *memory) shard(i uint32) shard {
 }
 
 // find returns the tenant of an issuer, or why it is refused, or neither.
-func (m *memory) find(issuer identity.Issuer) (*identity.Tenant, error) {
-	if len(issuer.TenantID) != guidLength {
+func (m *memory) find(issuer *identity.Issuer) (*identity.Tenant, error) {
+	id := issuer.TenantID
+	if len(id) != guidLength {
 		return nil, nil
 	}
-	rows := m.shard(shardOf(issuer.TenantID))
+	rows := m.shard(shardOf(id))
 	if issuer.Form == identity.FormB2C || issuer.Form == identity.FormTFP {
-		return rows[key{issuer.TenantID, B2C}].answer()
+		return rows[key{id, B2C}].answer()
 	}
 	// Workforce and External ID issuers look alike but for the host.
-	found := rows[key{issuer.TenantID, Workforce}]
+	found := rows[key{id, Workforce}]
 	if found.tenant != nil {
 		return found.tenant, nil
 	}
 	if found.record != nil && found.record.pair != nil {
-		return found.record.pair.find(issuer)
+		return found.record.pair.find(*issuer)
 	}
 	if found.record == nil || issuer.Form == identity.FormV2 {
-		if external := rows[key{issuer.TenantID, External}]; external.record != nil {
+		if external := rows[key{id, External}]; external.record != nil {
 			return external.answer()
 		}
 	}

@@ -181,7 +181,7 @@ func (s *Store) Tenant(_ context.Context, issuer identity.Issuer) (*identity.Ten
 	if until != inSync && s.sync.elapsed() >= until {
 		return nil, ErrNotInSync
 	}
-	t, fault := s.memory.find(issuer)
+	t, fault := s.memory.find(&issuer)
 	switch {
 	case t != nil:
 		return t, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/echo-identity/identity"
 	"github.com/echo-identity/identity/benchmarks/corpus"
@@ -29,6 +31,9 @@ func measureHotPath(ctx context.Context, d *database, s sizes) (report.Section, 
 		return report.Section{}, err
 	}
 	defer stop()
+	// In the order in which the store has read them: neighbours in memory are quicker to read than strangers.
+	registered := peers.Registered(s.tenants)
+	slices.SortFunc(registered, func(a, b identity.Tenant) int { return strings.Compare(a.ID, b.ID) })
 	section := report.Section{
 		Title: "Hot path", Columns: []string{"", "ratio", "lowest", "highest", "µs", "allocs", "bytes"},
 		Note: fmt.Sprintf("A whole request with a token that was verified before, %d tenants registered, to the same request with identity.Registry. Ratios are of "+
@@ -41,9 +46,9 @@ func measureHotPath(ctx context.Context, d *database, s sizes) (report.Section, 
 			name   string
 			source identity.TenantSource
 		}{
-			{"identity.Registry", identity.NewRegistry(peers.Registered(s.tenants)...)},
+			{"identity.Registry", identity.NewRegistry(registered...)},
 			{"pgtenants.Store", store},
-			{"identity.Registry again", identity.NewRegistry(peers.Registered(s.tenants)...)},
+			{"identity.Registry again", identity.NewRegistry(registered...)},
 		} {
 			verifier, err := peers.NewVerifier(c, source.source, 0)
 			if err != nil {
