@@ -263,6 +263,54 @@ func TestAdminConsentGrants(t *testing.T) {
 	}
 }
 
+// Which roles can consent; where organizations alone can.
+func TestWhoMayConsent(t *testing.T) {
+	t.Parallel()
+	idp := newSaaS(t)
+	for role, may := range map[string]bool{
+		mockidp.GlobalAdministrator: true, mockidp.PrivilegedRoleAdministrator: true, mockidp.ApplicationAdministrator: true, mockidp.CloudApplicationAdministrator: true,
+		"729827e3-9c14-49f7-bb1b-9608f156bbb8": false, // helpdesk
+	} {
+		idp.AddAccount(mockidp.Fabrikam, mockidp.Workforce, mockidp.Account{ID: mockidp.FabrikamUser, Login: kim, DirectoryRoles: []string{strings.ToUpper(role)}})
+		if r, err := idp.Walk(consentURL(fabrikamBase), kim); err != nil || (r.Values.Get("tenant") == mockidp.Fabrikam) != may {
+			t.Errorf("%s: got=%+v %v", role, r, err)
+		}
+	}
+	atConsumers := consentURL(login+"consumers", "client_id", mockidp.WebClient, "redirect_uri", webCallback, "scope", "User.Read")
+	r, err := idp.Walk(atConsumers, "sam@outlook.example")
+	if err != nil || r.Values.Get("error") != "invalid_request" || !strings.HasPrefix(r.Values.Get("error_description"), "AADSTS50059: ") {
+		t.Errorf("personal accounts: got=%+v %v", r, err)
+	}
+}
+
+// What users had consented to goes with the application, and does not come back with it.
+func TestRemovedConsentOfUsers(t *testing.T) {
+	t.Parallel()
+	idp := newSaaS(t)
+	ordersRead := "api://" + mockidp.API + "/Orders.Read"
+	install := func() { idp.AddEnterpriseApplication(mockidp.Fabrikam, mockidp.EnterpriseApplication{ID: saas}) }
+	silent := func() string {
+		t.Helper()
+		r, err := idp.Walk(saasAuthorize("scope", ordersRead, "prompt", "none"), kim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Values.Get("error")
+	}
+	install()
+	if _, err := idp.Walk(saasAuthorize("scope", ordersRead), kim); err != nil {
+		t.Fatal(err)
+	}
+	if got := silent(); got != "" {
+		t.Errorf("consented: got=%q", got)
+	}
+	idp.RemoveEnterpriseApplication(mockidp.Fabrikam, saas)
+	install()
+	if got := silent(); got != "consent_required" {
+		t.Errorf("afterwards: got=%q", got)
+	}
+}
+
 // In the directory, as plain data.
 func TestEnterpriseApplicationFaults(t *testing.T) {
 	t.Parallel()
