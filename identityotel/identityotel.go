@@ -85,7 +85,7 @@ func New(opts ...Option) (*Telemetry, error) {
 	version := moduleVersion()
 	t := &Telemetry{
 		attributes: o.attributes,
-		reasons:    newBounded(maxReasons, itself, other),
+		reasons:    closedList(itself, other),
 		failures:   newBounded(maxFailures, itself, other),
 		plain:      newSeries(o.attributes),
 		watched:    make(map[*identity.Verifier]bool),
@@ -93,7 +93,7 @@ func New(opts ...Option) (*Telemetry, error) {
 	if _, idle := o.tracers.(noop.TracerProvider); !idle {
 		t.tracer = o.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(version), trace.WithSchemaURL(semconv.SchemaURL))
 	}
-	t.refusals = newBounded(maxReasons, t.refusal, t.refusal(other))
+	t.refusals = closedList(t.refusal, t.refusal(other))
 	if o.tenants > 0 {
 		of := func(tenant string) *series { return newSeries(o.attributes, tenantID.String(tenant)) }
 		t.tenants = newBounded(o.tenants, of, of(other))
@@ -192,7 +192,7 @@ func (t *Telemetry) verified(ctx context.Context, info identity.VerifyInfo) {
 // refused counts a refusal.
 func (t *Telemetry) refused(ctx context.Context, info identity.RefuseInfo) {
 	if t.metrics.refusals.Enabled(ctx) {
-		t.metrics.refusals.Add(ctx, 1, t.refusals.find(string(info.Reason), true)...)
+		t.metrics.refusals.Add(ctx, 1, t.refusals.find(string(info.Reason), false)...)
 	}
 }
 

@@ -37,7 +37,6 @@ const (
 const other = "_OTHER"
 
 const (
-	maxReasons  = 64 // more than the closed list has
 	maxFailures = 32
 	maxTenants  = 1000 // each new one is a copy of the map
 )
@@ -58,7 +57,7 @@ func (t *Telemetry) outcomeOf(info identity.VerifyInfo) outcome {
 		if e, ok := errors.AsType[*identity.Error](info.Err); ok && e.StatusCode() >= 500 {
 			o.result = failed
 		}
-		o.reason = t.reasons.find(string(info.Reason), true)
+		o.reason = t.reasons.find(string(info.Reason), false)
 	case info.Unsigned:
 		o.result = unsigned
 	}
@@ -84,6 +83,16 @@ func kindOf(kind string) string {
 		return kind
 	}
 	return ""
+}
+
+// closedList has a value for each reason that there is, and one for anything else.
+func closedList[V any](of func(reason string) V, beyond V) *bounded[V] {
+	reasons := identity.Reasons()
+	list := newBounded(len(reasons), of, beyond)
+	for _, reason := range reasons {
+		list.find(string(reason), true)
+	}
+	return list
 }
 
 // itself is a value as a label.
