@@ -76,6 +76,7 @@ func configFaults() []configFault {
 		{"Scopes in one string", resource(identity.Resource{URL: good, Scopes: []string{"a", "b c"}}), "Config.Resource: Scopes[1]: "},
 		{"Scope with a quote", resource(identity.Resource{URL: good, Scopes: []string{`a"`}}), "Config.Resource: Scopes[0]: "},
 		{"Scope that is empty", resource(identity.Resource{URL: good, Scopes: []string{""}}), "Config.Resource: Scopes[0]: "},
+		{"Documentation that is no page", resource(identity.Resource{URL: good, Documentation: "ftp://docs.example/orders"}), "Config.Resource: Documentation: "},
 		{"Documentation that is no address", resource(identity.Resource{URL: good, Documentation: "javascript:alert(1)"}), "Config.Resource: Documentation: "},
 	}
 }
