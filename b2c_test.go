@@ -319,3 +319,23 @@ func TestB2CGuests(t *testing.T) {
 		t.Fatalf("got=%v, want a fault of DenyGuests", err)
 	}
 }
+
+// E10, E11: the log tells a token without a policy from one whose policy is unknown, and from one with two.
+func TestLogTellsWhatIsWrongWithThePolicy(t *testing.T) {
+	t.Parallel()
+	a := shopAPI(t, nil)
+	for _, row := range []struct {
+		token mockidp.TokenOption
+		want  string
+	}{
+		{mockidp.Without("tfp"), "names a policy"},
+		{mockidp.Policy("B2C_1_test"), "none of the tenant's"},
+		{mockidp.Claim("acr", "b2c_1a_custom"), "different policies"},
+	} {
+		before := len(a.log.String())
+		a.get(a.idp.Tenant(mockidp.Shop).Token(row.token)).refused(t, identity.ErrPolicy)
+		if log := a.log.String()[before:]; !strings.Contains(log, row.want) {
+			t.Errorf("got=%s, want=%q", log, row.want)
+		}
+	}
+}

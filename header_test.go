@@ -257,6 +257,7 @@ func TestGraphToken(t *testing.T) {
 		{name: "nonce and the URL of Graph", opts: options(nonce, mockidp.Audience("https://graph.microsoft.com")), want: identity.ErrOtherResource},
 		{name: "nonce and the URL of Graph with a slash", opts: options(nonce, mockidp.Audience("https://graph.microsoft.com/")), want: identity.ErrOtherResource},
 		{name: "the GUID of Graph alone", opts: options(graph), want: identity.ErrOtherResource},
+		{name: "nonce and another API", opts: options(nonce, mockidp.Audience("https://other.example")), want: identity.ErrOtherResource},
 		{name: "nonce alone", opts: options(nonce)},
 		{name: "another API", opts: options(mockidp.Audience("https://other.example")), want: identity.ErrAudience},
 	} {

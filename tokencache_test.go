@@ -291,3 +291,28 @@ func TestWarmPrincipalsShareNothing(t *testing.T) {
 	}
 	wantHits(t, &n, 2)
 }
+
+// The tenant source is asked once for each request: for a token that is new, for a warm one, and for a warm one whose tenant has changed.
+func TestTenantSourceIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	tenants := workforceA()
+	a := newAPI(t, func(cfg *identity.Config) {
+		cfg.Tenants = identity.TenantFunc(func(ctx context.Context, iss identity.Issuer) (*identity.Tenant, error) {
+			asked.Add(1)
+			return tenants.Tenant(ctx, iss)
+		})
+	})
+	good := a.token()
+	for i, change := range []identity.Tenant{{}, {}, {Name: "renamed"}, {Name: "renamed"}, {DenyGuests: true}} {
+		if change.ID = tenantA; i > 1 {
+			if err := tenants.Replace(change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.get(good).accepted(t)
+		if got := asked.Load(); got != int64(i+1) {
+			t.Fatalf("request %d: got=%d calls, want=%d", i, got, i+1)
+		}
+	}
+}
