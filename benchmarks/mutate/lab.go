@@ -96,17 +96,21 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 	case err != nil:
 		return tell(b[0], trial{Verdict: notCompiled})
 	}
-	pass := make(map[string]bool)
+	innocent := make(map[string]bool) // tests that pass without a mutant
 	for i, m := range b {
 		r, err := l.judge(ctx, m, binary, i+1)
 		if err != nil {
 			return err
 		}
-		if m.switched() && r.Verdict == killed && !pass[r.Test] {
-			if output, err := l.test(ctx, binary, 0, only([]string{r.Test})...); err != nil {
-				return fmt.Errorf("%s fails without a mutant: %w\n%s", r.Test, err, output)
+		if m.switched() && r.Test != "" && !innocent[r.Test] {
+			without, err := l.verdict(ctx, binary, 0, only([]string{r.Test}))
+			if err != nil {
+				return err
 			}
-			pass[r.Test] = true
+			if without.Verdict != survived {
+				return fmt.Errorf("%s fails without a mutant", r.Test)
+			}
+			innocent[r.Test] = true
 		}
 		if err := tell(m, r); err != nil {
 			return err
@@ -116,35 +120,64 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 }
 
 // judge runs the tests with a mutant.
-func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (trial, error) {
+func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (r trial, err error) {
 	began := time.Now()
+	defer func() { r.Took = time.Since(began) }()
 	first, then := l.suspects(m)
 	rounds := [][]string{only(first), only(then), {"-test.skip=" + l.last}, {"-test.run=" + l.last}}
 	if all := l.tests.String(); all != "" {
 		rounds = append(rounds[:2], []string{"-test.run=" + all})
 	}
-	var output []byte
-	var err error
 	for _, flags := range rounds {
-		if err == nil && flags != nil {
-			output, err = l.test(ctx, binary, number, flags...)
+		if flags == nil {
+			continue
+		}
+		r, err = l.verdict(ctx, binary, number, flags)
+		if err != nil || r.Verdict != survived {
+			break
 		}
 	}
-	r := trial{Verdict: killed, Took: time.Since(began)}
+	if r.Test != "" {
+		l.remember(m, r.Test)
+	}
+	return r, err
+}
+
+// verdict runs some tests with a mutant. On a busy machine tests fail that wait for something: one that took long has to fail twice.
+func (l *lab) verdict(ctx context.Context, binary string, number int, flags []string) (trial, error) {
+	for range 3 {
+		r, sure, err := l.once(ctx, binary, number, flags)
+		if err != nil || sure {
+			return r, err
+		}
+		alone := flags
+		if r.Test != "" {
+			alone = only([]string{r.Test})
+		}
+		if again, _, err := l.once(ctx, binary, number, alone); err != nil || again.Verdict != survived {
+			return again, err
+		}
+	}
+	return trial{Verdict: survived}, nil // nobody can tell: to be tried again
+}
+
+// once runs some tests with a mutant. It is not sure of a failure that may be an accident.
+func (l *lab) once(ctx context.Context, binary string, number int, flags []string) (r trial, sure bool, err error) {
+	output, err := l.test(ctx, binary, number, flags...)
 	switch {
 	case ctx.Err() != nil:
-		return r, ctx.Err()
+		return r, false, ctx.Err()
 	case err == nil:
-		r.Verdict = survived
+		return trial{Verdict: survived}, true, nil
 	case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(output, []byte("panic: test timed out")):
-		r.Verdict = timedOut
-	default:
-		if failed := failure.FindSubmatch(output); failed != nil {
-			r.Test = string(failed[1])
-			l.remember(m, r.Test)
-		}
+		return trial{Verdict: timedOut}, true, nil
 	}
-	return r, nil
+	r.Verdict = killed
+	if failed := failure.FindSubmatch(output); failed != nil {
+		r.Test = string(failed[1])
+		sure = bytes.HasPrefix(failed[2], []byte("0.")) // seconds
+	}
+	return r, sure, nil
 }
 
 // only are the flags to run some tests, nil if there are none.
@@ -155,7 +188,7 @@ func only(tests []string) []string {
 	return []string{"-test.run=^(" + strings.Join(tests, "|") + ")$"}
 }
 
-var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)`)
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)\S* \(([\d.]+)s\)`)
 
 // Before all tests, those are run that have killed mutants of the function, then mutants of the file.
 const (
