@@ -98,6 +98,22 @@ func TestRefusalLogFields(t *testing.T) {
 	}
 }
 
+// What is in the place of the calling application can be anything; only an application ID is logged.
+func TestRefusalLogClient(t *testing.T) {
+	t.Parallel()
+	idp := mockidp.New()
+	var log syncBuffer
+	v := verifierOn(t, idp, logTo(&log, nil))
+	for _, client := range []string{mockidp.Client, "jo@contoso.example"} {
+		if _, err := v.Verify(t.Context(), idp.Tenant(tenantA).Token(mockidp.Claim("azp", client), mockidp.ExpiresIn(-time.Hour))); err == nil {
+			t.Fatal("accepted")
+		}
+	}
+	if got := lines(t, log.String()); len(got) != 2 || got[0]["client"] != mockidp.Client || got[1]["client"] != nil {
+		t.Fatalf("got=%v, want the application ID, and no address", got)
+	}
+}
+
 // The ID that Echo's middleware gives a request is the one in the log, also where the client has sent none.
 func TestRefusalLogRequestIDOfEcho(t *testing.T) {
 	t.Parallel()
