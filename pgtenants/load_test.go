@@ -31,7 +31,7 @@ type fleet struct {
 
 func newFleet(t *testing.T) *fleet {
 	f := &fleet{t: t, server: ownServer(t), idp: mockidp.New(), tokens: make(map[string]string)}
-	f.ledger.Stale = alert.MaxStale + slack
+	f.ledger.Stale = alert.MaxStale // and not a moment more
 	f.ledger.Fresh = alert.Heartbeat + alert.Timeout + slack
 	for i := range steadyTenants + strangeTenants + fastTenants + slowTenants {
 		id := numbered(i)

@@ -88,7 +88,7 @@ func TestOutOfReach(t *testing.T) {
 			if served == 0 {
 				t.Error("a known tenant was not served at all")
 			}
-			if bound := last.Sub(removed); bound > alert.MaxStale+slack/2 {
+			if bound := last.Sub(removed); bound > alert.MaxStale {
 				t.Errorf("served for %v after it was removed", bound)
 			}
 			for _, id := range []string{tenantA, tenantB, tenantX} {

@@ -62,6 +62,7 @@ type past struct {
 	server string    // which one it was, since when
 	change int64     // all up to this one are in memory
 	ended  time.Time // zero: there was none, or it had not read all
+	scan   time.Time // when the whole table is to be read again, though nothing seems to be missed
 }
 
 // maxGap is how long a connection may have been away for the history to say all that was missed.
@@ -84,19 +85,19 @@ func (s *Store) session(ctx context.Context, last *past) error {
 		if err := r.begin(ctx, true); err != nil {
 			return err
 		}
+		last.scan = time.Now().Add(jittered(s.o.Resync))
 	}
 	last.ended = time.Time{}
-	err = l.attend(ctx, r)
+	err = l.attend(ctx, r, &last.scan)
 	if r.scan == nil || !r.scan.required {
-		*last = past{server, r.change, time.Now()}
+		last.server, last.change, last.ended = server, r.change, time.Now()
 	}
 	return err
 }
 
 // attend reads what there is to read, until something goes wrong or ctx ends.
-func (l *line) attend(ctx context.Context, r *reader) error {
+func (l *line) attend(ctx context.Context, r *reader, nextScan *time.Time) error {
 	o := &l.store.o
-	nextScan := time.Now().Add(jittered(o.Resync))
 	for {
 		began := time.Now()
 		if err := r.catchUp(ctx); err != nil {
@@ -110,8 +111,8 @@ func (l *line) attend(ctx context.Context, r *reader) error {
 			if r.scan == nil { // what has changed meanwhile is read at once
 				continue
 			}
-		case o.Resync > 0 && time.Now().After(nextScan) || l.store.roomAgain():
-			nextScan = time.Now().Add(jittered(o.Resync))
+		case o.Resync > 0 && time.Now().After(*nextScan) || l.store.roomAgain():
+			*nextScan = time.Now().Add(jittered(o.Resync))
 			if err := r.begin(ctx, false); err != nil {
 				return err
 			}
