@@ -14,7 +14,7 @@ var (
 	errStopped  = errors.New("Run has returned")
 	errOverdue  = errors.New("the database has not answered in time")
 	errSilent   = errors.New("the database has been silent for longer than Options.Timeout")
-	errNoListen = errors.New("the connection does not listen any more: a pooler that shares connections between transactions (Options.Listener)?")
+	errNoListen = errors.New("pgtenants: the connection does not listen any more: a pooler that shares connections between transactions (Options.Listener)?")
 )
 
 // Ready is for a readiness probe. It returns nil while requests of known tenants are answered: the table has been read once, and not
@@ -46,7 +46,17 @@ func (s *Store) Healthy() error {
 	if s.memory.full.Load() {
 		faults = append(faults, ErrFull)
 	}
-	return errors.Join(append(faults, s.sync.refused())...)
+	return errors.Join(append(faults, s.sync.hearing(), s.sync.refused())...)
+}
+
+// hearing is the fault of a replica that is in sync again and again, each time until it is asked whether it listens.
+func (s *state) hearing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf {
+		return errNoListen
+	}
+	return nil
 }
 
 func (s *state) reason() error {

@@ -225,9 +225,10 @@ func TestDoesNotListen(t *testing.T) {
 	execute(t, url, "CREATE SCHEMA fake", "CREATE FUNCTION fake.pg_listening_channels() RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL::text WHERE false'")
 	pooled := url + "&search_path=fake,pg_catalog"
 	r := newReplica(t, newIDP(), open(t, pooled), brisk).run(t)
-	eventually(t, "it says so", func() bool {
-		err := r.Healthy()
-		return err != nil && strings.Contains(err.Error(), "does not listen any more") && strings.Contains(err.Error(), "Options.Listener")
+	connections := r.Stats().Connections
+	eventually(t, "it says so, also between two tries", func() bool {
+		now, err := r.Stats(), r.Healthy()
+		return now.Connections >= connections+2 && now.InSync && err != nil && strings.Contains(err.Error(), "does not listen any more") && strings.Contains(err.Error(), "Options.Listener")
 	})
 	// With a way around the pooler it is well.
 	o := brisk

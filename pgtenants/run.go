@@ -250,6 +250,7 @@ func (l *line) wait(ctx context.Context, earliest, latest time.Time) error {
 	if err := l.conn.QueryRow(ctx, l.store.sql.listening, l.store.sql.channel).Scan(&listening); err != nil {
 		return err
 	}
+	l.store.sync.hears(listening)
 	if !listening {
 		return errNoListen
 	}

@@ -27,6 +27,7 @@ type state struct {
 	change    int64         // the last that is in memory
 	advanced  chan struct{} // closed and replaced when change or until does
 	lastError error         // why it is not in sync
+	deaf      bool          // the last connection that was asked did not listen
 	counts    Stats
 	faults    map[key]string // rows that are refused
 	nameless  int            // rows whose key is refused
@@ -104,6 +105,13 @@ func (s *state) wait(ctx context.Context, done func() bool) error {
 		case <-advanced:
 		}
 	}
+}
+
+// hears notes whether a connection listens after all that it has done.
+func (s *state) hears(listening bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf = !listening
 }
 
 func (s *state) everInSync() bool {
