@@ -176,10 +176,7 @@ func (l *refusalLog) callerLevel() (level slog.Level) {
 
 // admit reports whether a line may be written, and how many were not since the last.
 func (l *refusalLog) admit(e *Error) (suppressed int, ok bool) {
-	reason, now := e.Reason, l.now()
-	if e.rule == nil {
-		reason = reasonOf(ErrRule)
-	}
+	reason, now := e.listed(), l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.windows[reason]

@@ -1,8 +1,13 @@
 package identity_test
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/echo-identity/identity"
@@ -42,4 +47,46 @@ func TestRefusalsAreThinnedOut(t *testing.T) {
 			t.Fatalf("a second later: got=%d lines, want=12, with those 15 in the eleventh:\n%s", len(got), got[10:])
 		}
 	})
+}
+
+// What a rule writes into a refusal of ours does not make it another kind: the log stays thinned out, and its memory bounded.
+func TestReasonsOfRulesAreThinnedOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testReasonsOfRules)
+}
+
+func testReasonsOfRules(t *testing.T) {
+	var log syncBuffer
+	idp := mockidp.New()
+	n := 0
+	v, err := identity.New(identity.Config{
+		ClientID: mockidp.API, Tenants: identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso}),
+		Keys:    identity.KeyOptions{HTTPClient: idp.Client()},
+		Observe: identity.Observe{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := v.Verify(t.Context(), idp.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Other")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := identity.Rule(func(ctx context.Context, p *identity.Principal) error {
+		refusal, ok := errors.AsType[*identity.Error](identity.AllScopes("Orders.Read")(ctx, p))
+		if !ok {
+			return nil
+		}
+		changed := *refusal
+		n++
+		changed.Reason = identity.Reason("made_up_" + strconv.Itoa(n))
+		return &changed
+	})
+	for range 100 {
+		if err := rule.Check(identity.NewContext(t.Context(), p)); err == nil {
+			t.Fatal("accepted")
+		}
+	}
+	if got := strings.Count(log.String(), "reason=made_up_"); got != 10 {
+		t.Errorf("got=%d lines in one second, want=10", got)
+	}
 }
