@@ -230,6 +230,7 @@ func TestMissingTimes(t *testing.T) {
 		a.get(a.token(mockidp.Claim("exp", 0), mockidp.Without("nbf", "iat"))).refused(t, identity.ErrExpired)
 		a.get(a.token(mockidp.Claim("nbf", 0), mockidp.Claim("iat", json.RawMessage("0.0")))).accepted(t)
 		a.get(a.token(mockidp.Claim("exp", 253402300799))).accepted(t)
+		a.get(a.token(mockidp.Claim("exp", "tomorrow"), mockidp.Without("nbf", "iat"))).refused(t, identity.ErrTime) // no time at all
 	})
 }
 
