@@ -150,7 +150,10 @@ func (e *Error) newChallenge() string {
 	}
 	var b strings.Builder
 	b.Grow(256)
-	b.WriteString(`Bearer realm=""`) // as Microsoft's own services send it
+	b.WriteString(scheme)
+	if e.metadata == "" {
+		b.WriteString(` realm=""`) // as Microsoft's own services send it
+	} // Else there is no need of one (RFC 6750 §3), and a client that looks for the metadata, that of the MCP SDK for Go, cannot read it empty.
 	attribute(&b, "error", e.Code)
 	if e.Code != "" {
 		attribute(&b, "error_description", e.Description)
@@ -163,13 +166,18 @@ func (e *Error) newChallenge() string {
 	return b.String()
 }
 
+const scheme = "Bearer"
+
 // attribute appends one quoted attribute of a challenge. Bytes outside the set of RFC 6750 §3 (printable ASCII but the
 // quote and the backslash) are dropped: nothing that we send holds any, and a header must not be split.
 func attribute(b *strings.Builder, name, value string) {
 	if value == "" {
 		return
 	}
-	b.WriteString(", ")
+	if b.Len() > len(scheme) {
+		b.WriteByte(',')
+	}
+	b.WriteByte(' ')
 	b.WriteString(name)
 	b.WriteString(`="`)
 	for i := range len(value) {

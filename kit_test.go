@@ -165,7 +165,7 @@ func (got *answer) refused(t testing.TB, sentinel error) *identity.Error {
 	switch {
 	case want.Challenge == "" && len(challenge) > 0:
 		t.Fatalf("challenge: got=%q, want none", challenge)
-	case want.Challenge != "" && (len(challenge) != 1 || !strings.HasPrefix(challenge[0], want.Challenge)):
+	case want.Challenge != "" && (len(challenge) != 1 || !behaviour.Begins(challenge[0], want.Challenge)):
 		t.Fatalf("challenge: got=%q, want=%q", challenge, want.Challenge)
 	}
 	got.leaksNothing(t)

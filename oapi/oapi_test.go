@@ -135,7 +135,10 @@ func bearer(method, target, token string, body io.Reader) *http.Request {
 	return r
 }
 
-const metadata = `, resource_metadata="https://api.example/.well-known/oauth-protected-resource"`
+const (
+	resource = `resource_metadata="https://api.example/.well-known/oauth-protected-resource"`
+	metadata = `, ` + resource
+)
 
 func TestRequirements(t *testing.T) {
 	t.Parallel()
@@ -153,10 +156,10 @@ func TestRequirements(t *testing.T) {
 	boss := user(mockidp.Scopes("Other"), mockidp.Roles("Admin", "Jobs.Run.All", "Orders.Read"))
 	job := user(mockidp.AppOnly("Jobs.Run.All"))
 	idle := user(mockidp.AppOnly("Other.All"))
-	const missing = `Bearer realm=""` + metadata
-	const invalid = `Bearer realm="", error="invalid_token", error_description="`
+	const missing = `Bearer ` + resource
+	const invalid = `Bearer error="invalid_token", error_description="`
 	insufficient := func(description, scope string) string {
-		c := `Bearer realm="", error="insufficient_scope", error_description="` + description + `"`
+		c := `Bearer error="insufficient_scope", error_description="` + description + `"`
 		if scope != "" {
 			c += `, scope="` + scope + `"`
 		}

@@ -50,14 +50,14 @@ func TestRefusals(t *testing.T) {
 		code      connect.Code
 		challenge string // begins so
 	}{
-		"none":      {nil, connect.CodeUnauthenticated, `Bearer realm="", ` + metadataAddress},
-		"empty":     {[]string{""}, connect.CodeUnauthenticated, `Bearer realm="", ` + metadataAddress},
-		"basic":     {[]string{"Basic eDp5"}, connect.CodeUnauthenticated, `Bearer realm="", ` + metadataAddress},
-		"two":       {[]string{good, good}, connect.CodeUnauthenticated, `Bearer realm="", error="invalid_request"`},
-		"bad first": {[]string{"Bearer a.b.c", good}, connect.CodeUnauthenticated, `Bearer realm="", error="invalid_request"`},
-		"malformed": {[]string{"Bearer a.b.c"}, connect.CodeUnauthenticated, `Bearer realm="", error="invalid_token"`},
-		"expired":   {[]string{"Bearer " + contoso.Token(mockidp.ExpiresIn(-time.Hour))}, connect.CodeUnauthenticated, `Bearer realm="", error="invalid_token"`},
-		"scope":     {[]string{"Bearer " + contoso.Token()}, connect.CodePermissionDenied, `Bearer realm="", error="insufficient_scope"`},
+		"none":      {nil, connect.CodeUnauthenticated, `Bearer ` + metadataAddress},
+		"empty":     {[]string{""}, connect.CodeUnauthenticated, `Bearer ` + metadataAddress},
+		"basic":     {[]string{"Basic eDp5"}, connect.CodeUnauthenticated, `Bearer ` + metadataAddress},
+		"two":       {[]string{good, good}, connect.CodeUnauthenticated, `Bearer error="invalid_request"`},
+		"bad first": {[]string{"Bearer a.b.c", good}, connect.CodeUnauthenticated, `Bearer error="invalid_request"`},
+		"malformed": {[]string{"Bearer a.b.c"}, connect.CodeUnauthenticated, `Bearer error="invalid_token"`},
+		"expired":   {[]string{"Bearer " + contoso.Token(mockidp.ExpiresIn(-time.Hour))}, connect.CodeUnauthenticated, `Bearer error="invalid_token"`},
+		"scope":     {[]string{"Bearer " + contoso.Token()}, connect.CodePermissionDenied, `Bearer error="insufficient_scope"`},
 	} {
 		_, unary := call(t.Context(), client, list, row.values...)
 		n, stream := follow(t.Context(), client, 1, row.values...)

@@ -53,15 +53,15 @@ func TestRefusals(t *testing.T) {
 		code      codes.Code
 		challenge string // begins so
 	}{
-		"none":      {nil, codes.Unauthenticated, `Bearer realm="", ` + metadataAddress},
-		"empty":     {[]string{""}, codes.Unauthenticated, `Bearer realm="", ` + metadataAddress},
-		"basic":     {[]string{"Basic eDp5"}, codes.Unauthenticated, `Bearer realm="", ` + metadataAddress},
-		"two":       {[]string{good, good}, codes.Unauthenticated, `Bearer realm="", error="invalid_request"`},
-		"bad first": {[]string{"Bearer a.b.c", good}, codes.Unauthenticated, `Bearer realm="", error="invalid_request"`},
-		"junk":      {[]string{good + " x"}, codes.Unauthenticated, `Bearer realm="", error="invalid_request"`},
-		"malformed": {[]string{"Bearer a.b.c"}, codes.Unauthenticated, `Bearer realm="", error="invalid_token"`},
-		"expired":   {[]string{"Bearer " + contoso.Token(mockidp.ExpiresIn(-time.Hour))}, codes.Unauthenticated, `Bearer realm="", error="invalid_token"`},
-		"scope":     {[]string{"Bearer " + contoso.Token()}, codes.PermissionDenied, `Bearer realm="", error="insufficient_scope"`},
+		"none":      {nil, codes.Unauthenticated, `Bearer ` + metadataAddress},
+		"empty":     {[]string{""}, codes.Unauthenticated, `Bearer ` + metadataAddress},
+		"basic":     {[]string{"Basic eDp5"}, codes.Unauthenticated, `Bearer ` + metadataAddress},
+		"two":       {[]string{good, good}, codes.Unauthenticated, `Bearer error="invalid_request"`},
+		"bad first": {[]string{"Bearer a.b.c", good}, codes.Unauthenticated, `Bearer error="invalid_request"`},
+		"junk":      {[]string{good + " x"}, codes.Unauthenticated, `Bearer error="invalid_request"`},
+		"malformed": {[]string{"Bearer a.b.c"}, codes.Unauthenticated, `Bearer error="invalid_token"`},
+		"expired":   {[]string{"Bearer " + contoso.Token(mockidp.ExpiresIn(-time.Hour))}, codes.Unauthenticated, `Bearer error="invalid_token"`},
+		"scope":     {[]string{"Bearer " + contoso.Token()}, codes.PermissionDenied, `Bearer error="insufficient_scope"`},
 	} {
 		var trailer metadata.MD
 		text, err := call(t.Context(), conn, list, &trailer, row.values...)

@@ -18,7 +18,8 @@ type Wanted struct {
 	Challenge string
 }
 
-// Bare is the challenge of those who brought no token, and how every other begins.
+// Bare is the challenge of those who brought no token, and how every other begins but one that names the resource metadata: that one has
+// no realm.
 const Bare = `Bearer realm=""`
 
 // The kinds of answers.
@@ -106,6 +107,14 @@ func (got *answer) refused(t testing.TB, sentinel error) {
 	got.matches(t, want)
 }
 
+// Begins reports whether a challenge begins as wanted.
+func Begins(challenge, wanted string) bool {
+	if strings.Contains(challenge, `, resource_metadata="`) || strings.HasPrefix(challenge, `Bearer resource_metadata="`) {
+		wanted = "Bearer " + strings.TrimPrefix(strings.TrimPrefix(wanted, Bare), ", ")
+	}
+	return strings.HasPrefix(challenge, wanted)
+}
+
 // matches requires an answer in full: status, challenge and body.
 func (got *answer) matches(t testing.TB, want Wanted) {
 	t.Helper()
@@ -116,7 +125,7 @@ func (got *answer) matches(t testing.TB, want Wanted) {
 	switch {
 	case want.Challenge == "" && len(challenge) > 0:
 		t.Fatalf("challenge: got=%q, want none", challenge)
-	case want.Challenge != "" && (len(challenge) != 1 || !strings.HasPrefix(challenge[0], want.Challenge)):
+	case want.Challenge != "" && (len(challenge) != 1 || !Begins(challenge[0], want.Challenge)):
 		t.Fatalf("challenge: got=%q, want=%q", challenge, want.Challenge)
 	}
 	if retry := got.header.Get("Retry-After"); retry != "" && want.Status != http.StatusServiceUnavailable {
