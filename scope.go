@@ -137,10 +137,8 @@ func AuthContext(id string) Rule {
 		if p.token != nil && p.token.claims.authContexts.contains(id) {
 			return nil
 		}
-		e := newError(ErrAuthContext, errors.New("acrs lacks "+id))
-		if p.claimsCapable() {
-			e.Status, e.Code, e.Claims = http.StatusUnauthorized, CodeInsufficientClaims, string(claims)
-		}
+		e := p.StepUp(string(claims))
+		e.cause = errors.New("acrs lacks " + id)
 		return e
 	}
 }
