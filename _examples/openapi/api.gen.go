@@ -140,18 +140,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"1FXfa9w4EP5XhrmDuwNl7b3NXYvf0kBpIaQlFPYh5EGxZ1dKbUmVxt2YsP97kex19ldSAqFQPXjtndHM",
-	"fPN9Iz1gaRtnDRkOWDygp+CsCZQ+rmjRBqria0Wh9NqxtgYLvLTA9isZAdYQsJIMOoCxDEtrK1DkSYD1",
-	"j9bKUm/3JEsFC+mBjG2XagJfFIEiWZGHILsAK6VLBX9fvT+H/9/8l/8zQYG9PdU0n89PzlpWZFiXkin+",
-	"F0pFjYxv3DnCAgN7bZa4jksM5rT7vLYDIOetI8+6R1ra1vBWAG2YluQxbvf0rdU+7roe/G7Exs/e3lHJ",
-	"uBZ4SatPviIfg8iq0rFTsv68lWUh60BiL7FmauIv3cvG1TGkk448Cmzk/QWZJSsspnkusNFm/BYHQHfL",
-	"TFGPVTmWuA+/cdJ0RzooxgoPDKZtbvtgP2na4DiEEmO2wwLjTm0WNgXVnPqRSg4o8Dv50MtvOsljAdaR",
-	"kU5jgbNJPpmhQCdZJUCZ9RvBLCkRG+HKSMrHCgu80IHHwDua/zfP+44Ypl4S0rk6Sk1bk92FWMC24iKm",
-	"tPFPTwss8I/scaCyQXlZ3/b1iFd6L7se7u5gxWHoSxdg64oCw0L7kLg7zadP5RkRZJuRTf6zF/jHOaGy",
-	"9Zo7LK4fsA2R22uUThdZVg7rZDabzU5O4+NtfJRbq0cZJlckK7xZ3wgMbdNI3+3gArsAVgSlrGvyfwXY",
-	"qGEt0NlwhKuzqur716uKAr+zVfcikp7jZhzc9a5u2be0PhDH9NXybiV9QgO/E+lzr5n2WU82CLYhVptj",
-	"apjMrIwncTqJjpKeDurXmdDnSBjugyMsfLAraKTpYEWeoBz8fjUhW8giL0OzU9WTs7reb3gygKzr/WHr",
-	"Z0yADCDB6KXiuoM7e5su5nRP/ggAAP//",
+	"1FXdatw8EH2VYb4P2oJie7vpD75LA6WFkpZQ2IuwF4o9aym1JVWSuzHB714ke539S0ogFOoLr70jzZwz",
+	"54x8h4VujFakvMP8Di05o5Wj+HJJq9ZRGR5LcoWVxkutMMcLDV7/IMVAKwIvuAfpQGkPldYlCLLEQNv7",
+	"aKlpiFvihYAVt0BKt5VI4LsgEMRLsuB452AtZCHg5eXHc3j77k32KkGGQzxiWiwWJ2etF6S8LLin8J8r",
+	"BDU8PPnOEObovJWqwj5cbAzH3ee1HgkZqw1ZLwemhW6V30oglaeKLIbtln620oZdV+O6Jdus09c3VHjs",
+	"GV7Q+qstyYYkvCxl6BSvv21VWfHaEdsrLD014ZdueWPqkNJwQxYZNvz2C6nKC8xnWcawkWp6ZwdEd2HG",
+	"rMdQThD36TeGq+5IB9mE8CCg2uZ6SPaHpo0Lx1RsqnYIMOyUaqVjUuljPyJkhwx/kXWD/WZJFgBoQ4ob",
+	"iTnOkyyZI0PDvYiEUm03hqkoChvo8iDK5xJzrKXzU+Idz7/OsqEjytNgCW5MHawmtUpvXACw7bjAKW78",
+	"39IKc/wvvR+odHReOrS9n/hya3k30N0drDAMA3QGui7JeVhJ66J2p9nsoToTg3QzsnH9/Anrw5xQ0Vrp",
+	"O8yv7rB1Qdsr5EbmaVqM18l8Pp+fnIbb+3Artq6BpUsuiZe47JcMXds03HY7vECvwAuCgtc12RcONm5g",
+	"6HnlQslRmGXP0Gh3RD1elkNHB5+R8x902T1JtsfUmka533Wyty31B3aZPVvdraIPuOJfssHCSk/7Pogx",
+	"cLohL8IxckT0nm2mNy3CaR1Pq6M2iOHnmeLHZBm/GUd0+aTX0HDVwZosQTGu+9sSbTG7b2QSUSdndb0v",
+	"QQwAr+v9gRzmkAF3wEHJSvi6gxt9HT/eR5Xq+98BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -13,7 +13,7 @@ require (
 	github.com/getkin/kin-openapi v0.153.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/oapi-codegen/echo-middleware v1.1.0
-	github.com/swaggest/swgui v1.8.5
+	github.com/swaggest/swgui v1.8.7
 	golang.org/x/oauth2 v0.38.0
 )
 

@@ -44,7 +44,7 @@ func run(ctx context.Context, stay bool, addr string) (err error) {
 		return w.show(ctx, os.Stdout)
 	}
 	fmt.Printf("Swagger UI              %s\nIn place of Microsoft   %s\n\n", w.url+docsPath, w.idp.URL)
-	fmt.Printf("Press Authorize and sign in as %s; there is no password. Ctrl-C ends it.\n", user)
+	fmt.Printf("Press Authorize and sign in as %s or %s;\nnobody needs a password. Ctrl-C ends it.\n", user, colleague)
 	<-ctx.Done()
 	return nil
 }

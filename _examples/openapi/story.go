@@ -134,7 +134,7 @@ func (w *world) show(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the job: %w", err)
 	}
-	stranger := w.idp.Tenant(mockidp.Fabrikam).Token(mockidp.Scopes("Orders.Read"))
+	stranger := w.idp.Tenant(mockidp.Fabrikam).Token(mockidp.Scopes("Orders.Read"), mockidp.IssuedBy(w.idp.URL))
 	const paper = `{"item": "paper"}`
 	rows := []struct {
 		who, request, token, body string

@@ -22,6 +22,7 @@ const (
 	jobSecret = "a-secret-of-the-example"
 	closeAll  = "Orders.Close.All"
 	user      = "jo@contoso.example"
+	colleague = "pat@contoso.example"
 )
 
 // world is the API, and a stand-in for Microsoft.
@@ -60,7 +61,10 @@ func directory(redirect string) mockidp.Directory {
 	return mockidp.Directory{Tenants: []mockidp.Tenant{
 		{
 			ID: mockidp.Contoso, Domain: "contoso",
-			Users: []mockidp.Account{{ID: mockidp.User, Name: "Jo Doe", Login: user}},
+			Users: []mockidp.Account{
+				{ID: mockidp.User, Name: "Jo Doe", Login: user},
+				{ID: mockidp.PasswordUser, Name: "Pat Poe", Login: colleague},
+			},
 			Applications: []mockidp.Application{
 				{
 					ID: apiID, Name: "Orders", TokenVersion: 2, Scopes: []string{"Orders.Read", "Orders.Write"},

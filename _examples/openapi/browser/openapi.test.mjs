@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 const require = createRequire(new URL("../../../mockidp/msaltest/node/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
 
-const { OPENAPI_URL: api, OPENAPI_IDP: microsoft, OPENAPI_USER: user, CHROMIUM, SHOTS } = process.env;
+const { OPENAPI_URL: api, OPENAPI_IDP: microsoft, OPENAPI_USERS: users, CHROMIUM, SHOTS } = process.env;
+const [jo, pat] = users.split(" "); // each of them consents once
 
 let browser;
 before(async () => {
@@ -54,7 +55,7 @@ const button = (page, name) => page.getByRole("button", { name, exact: true });
 
 // execute tries an operation out, and returns the status that Swagger UI shows, and its box.
 async function execute(page, id) {
-  const box = page.locator(`#operations-default-${id}`);
+  const box = page.locator(`#operations-Orders-${id}`);
   if (!(await box.getByRole("button", { name: "Try it out" }).isVisible())) await box.locator(".opblock-summary-control").click();
   await box.getByRole("button", { name: "Try it out" }).click();
   await box.getByRole("button", { name: "Execute" }).click();
@@ -63,26 +64,27 @@ async function execute(page, id) {
   return { box, status: (await status.innerText()).trim() };
 }
 
-// authorize presses Authorize with the scopes that are marked, but for the one in without, and signs in.
-async function authorize(page, without) {
+// authorize presses Authorize with the scopes that are marked, but for the one in without, signs in, and consents.
+async function authorize(page, user, without) {
   await page.locator(".auth-wrapper").getByRole("button", { name: "Authorize" }).click();
   const dialog = page.locator(".auth-container").filter({ hasText: "authorizationCode" });
   if (without) await dialog.locator("label").filter({ hasText: without }).click();
   await shoot(page, "authorize");
   const opened = page.waitForEvent("popup");
-  await dialog.getByRole("button", { name: "Authorize" }).or(dialog.getByRole("button", { name: "Apply given OAuth2 credentials" })).click();
+  await button(dialog, "Apply given OAuth2 credentials").click();
   const popup = await opened;
   const sent = new URL(popup.url()).searchParams;
   await popup.getByRole("heading", { level: 1, name: "Pick an account" }).waitFor();
   await shoot(popup, "account");
-  await button(popup, user).or(popup.getByRole("button", { name: user })).first().click();
+  await popup.getByRole("button", { name: user }).click();
   await popup.getByRole("heading", { level: 1, name: "Permissions requested" }).waitFor();
   await shoot(popup, "consent");
   const closed = popup.waitForEvent("close");
   await button(popup, "Accept").click();
   await closed;
-  await dialog.getByRole("button", { name: "Logout" }).or(dialog.getByRole("button", { name: "Remove authorization" })).first().waitFor();
-  await page.locator(".modal-ux").getByRole("button", { name: "Close" }).last().click();
+  await button(dialog, "Remove authorization").waitFor();
+  await shoot(page, "authorized");
+  await button(dialog, "Close").click();
   return sent;
 }
 
@@ -93,7 +95,7 @@ test("Authorize, sign in, Try it out: 200", async (t) => {
   await page.reload();
   await page.locator(".opblock").first().waitFor();
 
-  const sent = await authorize(page);
+  const sent = await authorize(page, jo);
   assert.equal(sent.get("response_type"), "code");
   assert.equal(sent.get("code_challenge_method"), "S256");
   assert.equal(sent.get("redirect_uri"), `${api}/docs/oauth2-redirect.html`);
@@ -115,7 +117,7 @@ test("Authorize, sign in, Try it out: 200", async (t) => {
 
 test("without the scope: 403", async (t) => {
   const { page } = await open(t);
-  const sent = await authorize(page, "Orders.Write");
+  const sent = await authorize(page, pat, "Orders.Write");
   assert.match(sent.get("scope"), /Orders\.Read$/);
   const added = await execute(page, "addOrder");
   assert.equal(added.status.split(/\s/)[0], "403");
