@@ -9,8 +9,9 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 )
 
-// docsPath is where Swagger UI is; redirectPath, below it, where the answer of a sign-in goes. That page comes with Swagger UI, and its
-// whole address is a redirect URI of the registration, of the single-page platform: Microsoft lets browsers redeem codes for no other.
+// docsPath is where Swagger UI is; redirectPath, below it, where the answer of a sign-in goes. That page comes with Swagger UI
+// (whole since swgui 1.8.7), and its address is a redirect URI of the registration, of the single-page platform: pages may redeem
+// codes of no other (AADSTS9002326).
 const (
 	docsPath     = "/docs/"
 	redirectPath = docsPath + "oauth2-redirect.html"
@@ -42,7 +43,6 @@ func addDocs(e *echo.Echo, cfg config) error {
 			"onComplete":        "function() { window.ui.initOAuth(" + string(oauth) + ") }",
 		},
 	}))
-	e.GET(docsPath, page)
 	e.GET(docsPath+"*", page)
 	return nil
 }

@@ -154,7 +154,8 @@ func (w *world) show(ctx context.Context, out io.Writer) error {
 		{"the job", "GET /orders", job, "", 403, `scope="Orders.Read"`, "insufficient_scope"},
 		{"the job", "POST /orders/close", job, "", 200, "", `{"count":1}`},
 		{"nobody", "GET " + docsPath, "", "", 200, "", "swagger-ui-bundle.js"},
-		{"nobody", "GET " + redirectPath, "", "", 200, "", "oauth2"},
+		{"nobody", "GET " + redirectPath, "", "", 200, "", "oauth2-redirect.js"},
+		{"nobody", "GET " + docsPath + "oauth2-redirect.js", "", "", 200, "", "swaggerUIRedirectOauth2"},
 		{"nobody", "GET /elsewhere", "", "", 404, "", ""},
 	}
 	wrong := 0
