@@ -151,7 +151,7 @@ var swaggerSpec = []string{
 	"O8yv7rB1Qdsr5EbmaVqM18l8Pp+fnIbb+3Artq6BpUsuiZe47JcMXds03HY7vECvwAuCgtc12RcONm5g",
 	"6HnlQslRmGXP0Gh3RD1elkNHB5+R8x902T1JtsfUmka533Wyty31B3aZPVvdraIPuOJfssHCSk/7Pogx",
 	"cLohL8IxckT0nm2mNy3CaR1Pq6M2iOHnmeLHZBm/GUd0+aTX0HDVwZosQTGu+9sSbTG7b2QSUSdndb0v",
-	"QQwAr+v9gRzmkAF3wEHJSvi6gxt9HT/eR5Xq+98BAAD//w==",
+	"QQwAr+v9gRzmkAF3wEHJSvi6gxt9HT/eR5V6wCzLftn/DgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
