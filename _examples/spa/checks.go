@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/echo-identity/identity/mockidp"
+)
+
+// check is one request, as the page or somebody else makes it, and the answer that it must have.
+type check struct {
+	what    string
+	method  string
+	url     string
+	token   string // of the Authorization header; empty: none
+	origin  string // of the page that calls; empty: no browser
+	ask     string // Access-Control-Request-Method, of a preflight request; empty: none
+	status  int
+	want    answer // compared but for the user
+	scope   string // that the challenge must name
+	allowed bool   // whether the page may read the answer
+}
+
+// signedIn is the access token that somebody at a directory gets for a scope, after consent.
+func (w *world) signedIn(d directoryInfo, scope string) (string, error) {
+	got, err := w.idp.Tenant(d.ID).SignIn(mockidp.SignIn{Login: d.login, Policy: d.policy, Origin: w.microsoft, Scopes: []string{apiURI + scope}})
+	if err != nil {
+		return "", fmt.Errorf("sign in at %s for %s: %w", d.Name, scope, err)
+	}
+	return got.AccessToken, nil
+}
+
+func (w *world) checks() ([]check, error) {
+	var list []check
+	tokens := make(map[string]string)
+	for _, d := range directories {
+		token, err := w.signedIn(d, ordersRead)
+		if err != nil {
+			return nil, err
+		}
+		tokens[d.Name] = token
+		what := d.login + " of " + d.Name
+		if d.policy != "" {
+			what = d.login + ", " + d.policy
+		}
+		list = append(list, check{what: what, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 200, allowed: true,
+			want: answer{Tenant: d.Name, Policy: d.policy, Orders: orders[d.ID]}})
+	}
+	jobs, err := w.signedIn(contoso, jobsRun)
+	if err != nil {
+		return nil, err
+	}
+	read, here := mockidp.Scopes(ordersRead), mockidp.IssuedBy(w.microsoft)
+	tenant, store := w.idp.Tenant(contoso.ID), w.idp.Tenant(shop.ID)
+	refused := func(what, token string) check {
+		return check{what: what, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 401, allowed: true}
+	}
+	preflight := func(what, origin string, allowed bool) check {
+		return check{what: what, method: "OPTIONS", url: w.api + "/orders", origin: origin, ask: "GET", status: 204, allowed: allowed}
+	}
+	elsewhere := "https://evil.example"
+	return append(list,
+		check{what: "a job without " + jobsRun, method: "POST", url: w.api + "/jobs", token: tokens[contoso.Name], origin: w.page, status: 403, scope: jobsRun, allowed: true},
+		check{what: "a job with " + jobsRun, method: "POST", url: w.api + "/jobs", token: jobs, origin: w.page, status: 202, allowed: true,
+			want: answer{Tenant: contoso.Name, Job: "accepted"}},
+		refused("no token", ""),
+		refused("an expired token", tenant.Token(here, read, mockidp.ExpiresIn(-time.Hour))),
+		refused("an ID token", tenant.Token(here, mockidp.IDToken())),
+		refused("a tenant that is not registered", w.idp.Tenant(mockidp.Customers).Token(here, read)),
+		refused("a policy that is not listed", store.Token(here, read, mockidp.Policy("B2C_1A_custom"))),
+		preflight("preflight of the page", w.page, true),
+		preflight("preflight of another page", elsewhere, false),
+		check{what: "another page, with a good token", method: "GET", url: w.api + "/orders", token: tokens[contoso.Name], origin: elsewhere, status: 200,
+			want: answer{Tenant: contoso.Name, Orders: orders[contoso.ID]}},
+		check{what: "the page itself", method: "GET", url: w.page + "/", status: 200},
+		check{what: "where sign-ins end", method: "GET", url: w.page + "/redirect.html", status: 200},
+	), nil
+}
+
+// check makes all requests and prints what comes of them. It is an error if any answer is not the expected one.
+func (w *world) check(ctx context.Context, out io.Writer) error {
+	list, err := w.checks()
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	wrong := 0
+	for _, c := range list {
+		got, fault, err := c.run(ctx, client)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
+		}
+		fmt.Fprintf(out, "%-32s %3d  %s\n", c.what, got.status, got.note)
+		if fault != "" {
+			wrong++
+			fmt.Fprintf(out, "  WRONG: %s\n", fault)
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d answers are wrong", wrong, len(list))
+	}
+	fmt.Fprintf(out, "%d answers, all as they have to be\n", len(list))
+	return nil
+}
+
+// outcome is what the table shows.
+type outcome struct {
+	status int
+	note   string
+}
+
+// run makes the request; fault says how the answer differs from the expected one.
+func (c check) run(ctx context.Context, client *http.Client) (got outcome, fault string, err error) {
+	req, err := http.NewRequestWithContext(ctx, c.method, c.url, nil)
+	if err != nil {
+		return got, "", err
+	}
+	for name, value := range map[string]string{"Authorization": c.token, "Origin": c.origin, "Access-Control-Request-Method": c.ask} {
+		switch {
+		case value == "":
+		case name == "Authorization":
+			req.Header.Set(name, "Bearer "+value)
+		default:
+			req.Header.Set(name, value)
+		}
+	}
+	if c.ask != "" {
+		req.Header.Set("Access-Control-Request-Headers", "authorization")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return got, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return got, "", err
+	}
+	got.status = res.StatusCode
+	if res.StatusCode != c.status {
+		return got, fmt.Sprintf("want %d; %s", c.status, body), nil
+	}
+	if may := res.Header.Get("Access-Control-Allow-Origin"); (may != "") != c.allowed || c.allowed && may != c.origin {
+		return got, fmt.Sprintf("Access-Control-Allow-Origin %q", may), nil
+	}
+	if c.allowed && c.ask != "" && !strings.EqualFold(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		return got, "the page may not send Authorization", nil
+	}
+	challenge := res.Header.Get("WWW-Authenticate")
+	if refused := res.StatusCode == 401 || res.StatusCode == 403; refused != (challenge != "") ||
+		refused && !strings.Contains(res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate") {
+		return got, fmt.Sprintf("challenge %q", challenge), nil
+	}
+	if c.scope != "" && !strings.Contains(challenge, c.scope) {
+		return got, fmt.Sprintf("challenge %q", challenge), nil
+	}
+	switch {
+	case c.want.Tenant != "":
+		var a answer
+		if err := json.Unmarshal(body, &a); err != nil {
+			return got, err.Error(), nil
+		}
+		a.User = ""
+		if have, want := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", c.want); have != want {
+			return got, have + ", want " + want, nil
+		}
+		got.note = strings.TrimRight(a.Tenant+" "+a.Policy, " ")
+	case c.scope != "":
+		got.note = "ask for " + c.scope
+	}
+	if c.origin != "" && !c.allowed {
+		got.note = strings.TrimLeft(got.note+", which the page cannot read", ", ")
+	}
+	return got, "", nil
+}
