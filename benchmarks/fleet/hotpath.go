@@ -38,7 +38,7 @@ func measureHotPath(ctx context.Context, d *database, s sizes) (report.Section, 
 		Title: "Hot path", Columns: []string{"", "ratio", "lowest", "highest", "µs", "allocs", "bytes"},
 		Note: fmt.Sprintf("A whole request with a token that was verified before, %d tenants registered, to the same request with identity.Registry. Ratios are of "+
 			"processor time, in turns of %v on one processor; what counts is the median of %d rounds, beside their lowest and highest. A second registry, "+
-			"made in the same way as the first, shows what the noise is.", s.tenants, s.plan.Turn, s.plan.Rounds),
+			"made in the same way as the first, shows what the noise is, chance of where in memory it lies included; the target is for the store to the mean of both.", s.tenants, s.plan.Turn, s.plan.Rounds),
 	}
 	for _, users := range [][]*corpus.Token{tokens[:1], tokens} {
 		var subjects []measure.Subject
@@ -67,15 +67,22 @@ func measureHotPath(ctx context.Context, d *database, s sizes) (report.Section, 
 		if err != nil {
 			return report.Section{}, err
 		}
-		for i, cost := range costs {
+		for _, cost := range costs {
 			low, high := cost.Spread()
 			row := report.Row{Cells: []string{cost.Name, fmt.Sprintf("%.3f", cost.Ratio), fmt.Sprintf("%.3f", low), fmt.Sprintf("%.3f", high),
 				fmt.Sprintf("%.2f", cost.Time.Seconds()*1e6), fmt.Sprint(cost.Allocs), fmt.Sprint(cost.Bytes)}}
-			if i == 0 {
-				row.Targets = []report.Target{report.AtMost(cost.Ratio, hotPathTarget, "%.2f")}
-			}
 			section.Rows = append(section.Rows, row)
 		}
+		toBoth := make([]float64, len(costs[0].Rounds))
+		for round := range toBoth {
+			toBoth[round] = costs[0].Rounds[round] / ((1 + costs[1].Rounds[round]) / 2)
+		}
+		ratio := measure.Median(toBoth)
+		section.Rows = append(section.Rows, report.Row{
+			Cells: []string{fmt.Sprintf("pgtenants.Store to the mean of both, tokens: %d", len(users)), fmt.Sprintf("%.3f", ratio),
+				fmt.Sprintf("%.3f", slices.Min(toBoth)), fmt.Sprintf("%.3f", slices.Max(toBoth)), "", "", ""},
+			Targets: []report.Target{report.AtMost(ratio, hotPathTarget, "%.2f")},
+		})
 	}
 	return section, nil
 }
