@@ -23,6 +23,7 @@ type check struct {
 	status  int
 	want    answer // compared but for the user
 	scope   string // that the challenge must name
+	says    string // the sentence that the challenge must have; empty: none
 	allowed bool   // whether the page may read the answer
 }
 
@@ -44,11 +45,7 @@ func (w *world) checks() ([]check, error) {
 			return nil, err
 		}
 		tokens[d.Name] = token
-		what := d.login + " of " + d.Name
-		if d.policy != "" {
-			what = d.login + ", " + d.policy
-		}
-		list = append(list, check{what: what, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 200, allowed: true,
+		list = append(list, check{what: "signed in at " + d.Name, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 200, allowed: true,
 			want: answer{Tenant: d.Name, Policy: d.policy, Orders: orders[d.ID]}})
 	}
 	jobs, err := w.signedIn(contoso, jobsRun)
@@ -57,25 +54,26 @@ func (w *world) checks() ([]check, error) {
 	}
 	read, here := mockidp.Scopes(ordersRead), mockidp.IssuedBy(w.microsoft)
 	tenant, store := w.idp.Tenant(contoso.ID), w.idp.Tenant(shop.ID)
-	refused := func(what, token string) check {
-		return check{what: what, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 401, allowed: true}
+	refused := func(what, token, says string) check {
+		return check{what: what, method: "GET", url: w.api + "/orders", token: token, origin: w.page, status: 401, says: says, allowed: true}
 	}
 	preflight := func(what, origin string, allowed bool) check {
 		return check{what: what, method: "OPTIONS", url: w.api + "/orders", origin: origin, ask: "GET", status: 204, allowed: allowed}
 	}
 	elsewhere := "https://evil.example"
 	return append(list,
-		check{what: "a job without " + jobsRun, method: "POST", url: w.api + "/jobs", token: tokens[contoso.Name], origin: w.page, status: 403, scope: jobsRun, allowed: true},
+		check{what: "a job without " + jobsRun, method: "POST", url: w.api + "/jobs", token: tokens[contoso.Name], origin: w.page, status: 403, allowed: true,
+			says: "The access token lacks a required scope.", scope: jobsRun},
 		check{what: "a job with " + jobsRun, method: "POST", url: w.api + "/jobs", token: jobs, origin: w.page, status: 202, allowed: true,
 			want: answer{Tenant: contoso.Name, Job: "accepted"}},
-		refused("no token", ""),
-		refused("an expired token", tenant.Token(here, read, mockidp.ExpiresIn(-time.Hour))),
-		refused("an ID token", tenant.Token(here, mockidp.IDToken())),
-		refused("a tenant that is not registered", w.idp.Tenant(mockidp.Customers).Token(here, read)),
-		refused("a policy that is not listed", store.Token(here, read, mockidp.Policy("B2C_1A_custom"))),
+		refused("no token", "", ""),
+		refused("an expired token", tenant.Token(here, read, mockidp.ExpiresIn(-time.Hour)), "The access token has expired."),
+		refused("an ID token", tenant.Token(here, mockidp.IDToken()), "An access token is required; this is an ID token."),
+		refused("a tenant not registered", w.idp.Tenant(mockidp.Customers).Token(here, read), "The issuer of the access token is not trusted."),
+		refused("a policy not listed", store.Token(here, read, mockidp.Policy("B2C_1A_custom")), "The policy of the access token is not accepted."),
 		preflight("preflight of the page", w.page, true),
 		preflight("preflight of another page", elsewhere, false),
-		check{what: "another page, with a good token", method: "GET", url: w.api + "/orders", token: tokens[contoso.Name], origin: elsewhere, status: 200,
+		check{what: "another page, good token", method: "GET", url: w.api + "/orders", token: tokens[contoso.Name], origin: elsewhere, status: 200,
 			want: answer{Tenant: contoso.Name, Orders: orders[contoso.ID]}},
 		check{what: "the page itself", method: "GET", url: w.page + "/", status: 200},
 		check{what: "where sign-ins end", method: "GET", url: w.page + "/redirect.html", status: 200},
@@ -95,7 +93,7 @@ func (w *world) check(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.what, err)
 		}
-		fmt.Fprintf(out, "%-32s %3d  %s\n", c.what, got.status, got.note)
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%-25s %3d  %s", c.what, got.status, got.note), " "))
 		if fault != "" {
 			wrong++
 			fmt.Fprintf(out, "  WRONG: %s\n", fault)
@@ -156,6 +154,10 @@ func (c check) run(ctx context.Context, client *http.Client) (got outcome, fault
 		refused && !strings.Contains(res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate") {
 		return got, fmt.Sprintf("challenge %q", challenge), nil
 	}
+	_, says, _ := strings.Cut(challenge, `error_description="`)
+	if says, _, _ = strings.Cut(says, `"`); says != c.says {
+		return got, fmt.Sprintf("challenge %q, want %q", challenge, c.says), nil
+	}
 	if c.scope != "" && !strings.Contains(challenge, c.scope) {
 		return got, fmt.Sprintf("challenge %q", challenge), nil
 	}
@@ -172,6 +174,8 @@ func (c check) run(ctx context.Context, client *http.Client) (got outcome, fault
 		got.note = strings.TrimRight(a.Tenant+" "+a.Policy, " ")
 	case c.scope != "":
 		got.note = "ask for " + c.scope
+	default:
+		got.note = c.says
 	}
 	if c.origin != "" && !c.allowed {
 		got.note = strings.TrimLeft(got.note+", which the page cannot read", ", ")

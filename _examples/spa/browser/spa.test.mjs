@@ -170,11 +170,23 @@ test("another page gets nothing", async (t) => {
   await button(page, "Get orders").click();
   await answered(page);
   const authorization = await (await sent).headerValue("authorization");
-  const stranger = await (await browser.newContext()).newPage();
-  t.after(() => stranger.context().close());
-  await stranger.goto(`${api}/`); // any page that is not the page: here one of another port
-  const call = (headers) => stranger.evaluate(([to, h]) => fetch(to, { headers: h }).then((r) => r.status, (err) => err.name), [`${api.replace("localhost", "127.0.0.1")}/orders`, headers]);
-  assert.equal(await call({ authorization }), "TypeError");
+  const from = (p) => p.evaluate(([to, headers]) => fetch(to, { headers }).then((r) => r.status, (err) => err.name), [`${api}/orders`, { authorization }]);
+  assert.equal(await from(page), 200);
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const stranger = await context.newPage();
+  await stranger.goto(api.replace("localhost", "127.0.0.1")); // another origin, without a policy of its own that would forbid it
+  assert.equal(await from(stranger), "TypeError");
+});
+
+test("a browser that does not trust the certificate of the sign-in", async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(page_);
+  await button(page, "Contoso").click();
+  assert.match(await problem(page), /open it once/);
+  assert.equal(await page.getByRole("alert").getByRole("link").getAttribute("href"), microsoft);
 });
 
 test("by keyboard alone", async (t) => {
