@@ -42,11 +42,15 @@ async function attempt(act) {
 function fail(err) {
   if (!(err instanceof AuthError)) return tell(`It did not work: ${err.message}`);
   const reason = err.errorMessage || err.message;
+  if (err.errorCode === "endpoints_resolution_error") {
+    const link = document.createElement("a");
+    link.href = new URL(session.place.url).origin;
+    link.textContent = link.href;
+    return tell("The page cannot reach the sign-in. If the browser does not trust its certificate, open it once and accept it:", link);
+  }
   if (err.errorCode === "access_denied") return tell(`Nothing was granted. ${reason}`);
-  const link = document.createElement("a");
-  link.href = new URL(session.place.url).origin;
-  link.textContent = link.href;
-  tell(`The sign-in answers: ${err.errorCode}. ${reason} If the browser does not trust its certificate, open it once:`, link);
+  if (reason.startsWith("AADB2C90205")) return tell(`An administrator of ${session.place.name} has to grant that: B2C asks nobody else. ${reason}`);
+  tell(`The sign-in answers: ${err.errorCode}. ${reason}`);
 }
 
 // show lists what the API answered.
@@ -74,13 +78,12 @@ async function use(action, scope) {
   const { status, body, challenge } = await call(config.api, action, token);
   if (status === 200 || status === 202) return show(status, body);
   if (status === 403 && challenge.scope) {
-    const missing = challenge.scope.split(" ").at(-1);
     return tell(
-      `403: ${body.error_description ?? body.message ?? "the token is not enough."} Your token has no ${missing}.`,
-      button(`Ask for ${missing}`, () => session.ask(config.scopes[action], action)),
+      `403: ${body.message} Needed: ${challenge.scope}.`,
+      button(`Ask for ${challenge.scope}`, () => session.ask(config.scopes[action], action)),
     );
   }
-  tell(`${status}: ${body.error_description ?? body.message ?? "no reason given."}`);
+  tell(`${status}: ${body.message ?? "no reason given."}`);
 }
 
 // scopeFor is what an action was granted. It begins with what everybody has, so that the API says what is missing.
