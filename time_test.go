@@ -305,22 +305,21 @@ func TestLogTellsByHowMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, func(cfg *identity.Config) { cfg.Leeway = noLeeway })
 		in := func(d time.Duration) time.Time { return time.Now().Add(d) }
-		for _, row := range []struct {
-			token mockidp.TokenOption
-			want  string
-		}{
-			{mockidp.ExpiresAt(in(0)), "exp was 0s ago"},
-			{mockidp.ExpiresAt(in(-90 * time.Second)), "exp was 1m30s ago"},
-			{mockidp.NotBefore(in(2 * time.Minute)), "nbf is 2m0s ahead"},
-			{mockidp.IssuedAt(in(3 * time.Minute)), "iat is 3m0s ahead"},
-		} {
+		tells := func(token mockidp.TokenOption, want string) {
+			t.Helper()
 			before := len(a.log.String())
-			if got := a.get(a.token(row.token)); got.reached {
+			if got := a.get(a.token(token)); got.reached {
 				t.Fatal("the handler ran")
 			}
-			if log := a.log.String()[before:]; !strings.Contains(log, row.want) || strings.Contains(log, " ago") != strings.Contains(row.want, " ago") {
-				t.Errorf("got=%s, want=%q", log, row.want)
+			if log := a.log.String()[before:]; !strings.Contains(log, want) || strings.Contains(log, " ago") != strings.Contains(want, " ago") {
+				t.Errorf("got=%s, want=%q", log, want)
 			}
 		}
+		tells(mockidp.ExpiresAt(in(0)), "exp was 0s ago")
+		tells(mockidp.ExpiresAt(in(-90*time.Second)), "exp was 1m30s ago")
+		tells(mockidp.NotBefore(in(2*time.Minute)), "nbf is 2m0s ahead")
+		tells(mockidp.IssuedAt(in(3*time.Minute)), "iat is 3m0s ahead")
+		time.Sleep(time.Second - 1)
+		tells(mockidp.NotBefore(in(1)), "nbf is 0s ahead") // a nanosecond
 	})
 }
