@@ -126,7 +126,7 @@ func TestBrowser(t *testing.T) {
 		missing(t, "the built page (npm --prefix page ci && npm --prefix page run build)")
 	}
 	w := startWorld(t, dist)
-	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "--test-timeout=240000", "browser/spa.test.mjs")
+	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "--test-timeout=600000", "browser/spa.test.mjs")
 	cmd.Env = os.Environ()
 	env := map[string]string{"SPA_PAGE": w.page, "SPA_API": w.api, "SPA_IDP": w.microsoft, "CHROMIUM": chromium}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
