@@ -91,6 +91,9 @@ func (b batch) overlay(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := write(filepath.Join(filepath.Dir(first.path), "aaa_mutantswitch_test.go"), fmt.Sprintf(turnSource, file.Name)); err != nil {
+		return "", err
+	}
 	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err

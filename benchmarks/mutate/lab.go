@@ -30,7 +30,7 @@ type lab struct {
 	dir     string         // of the package
 	scratch string         // a folder of its own
 	tests   *regexp.Regexp // matches the tests to run; empty: all
-	last    string         // matches those that take long
+	last    *regexp.Regexp // matches those that take long
 	timeout time.Duration
 
 	mu      sync.Mutex
@@ -38,7 +38,7 @@ type lab struct {
 }
 
 // newLab makes a lab. What is known says which tests kill.
-func newLab(dir string, tests *regexp.Regexp, last string, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
+func newLab(dir string, tests *regexp.Regexp, last *regexp.Regexp, timeout time.Duration, mutants []*mutant, known *results) (*lab, error) {
 	scratch, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
@@ -96,8 +96,18 @@ func (l *lab) try(ctx context.Context, b batch, tell func(*mutant, trial) error)
 	case err != nil:
 		return tell(b[0], trial{Verdict: notCompiled})
 	}
+	dead, err := l.turns(ctx, b, binary)
+	if err != nil {
+		return err
+	}
 	innocent := make(map[string]bool) // tests that pass without a mutant
 	for i, m := range b {
+		if r, ok := dead[i+1]; ok {
+			if err := tell(m, r); err != nil {
+				return err
+			}
+			continue
+		}
 		r, err := l.judge(ctx, m, binary, i+1)
 		if err != nil {
 			return err
@@ -124,7 +134,7 @@ func (l *lab) judge(ctx context.Context, m *mutant, binary string, number int) (
 	began := time.Now()
 	defer func() { r.Took = time.Since(began) }()
 	first, then := l.suspects(m)
-	rounds := [][]string{only(first), only(then), {"-test.skip=" + l.last}, {"-test.run=" + l.last}}
+	rounds := [][]string{only(first), only(then), {"-test.skip=" + l.last.String()}, {"-test.run=" + l.last.String()}}
 	if all := l.tests.String(); all != "" {
 		rounds = append(rounds[:2], []string{"-test.run=" + all})
 	}
@@ -163,7 +173,7 @@ func (l *lab) verdict(ctx context.Context, binary string, number int, flags []st
 
 // once runs some tests with a mutant. It is not sure of a failure that may be an accident.
 func (l *lab) once(ctx context.Context, binary string, number int, flags []string) (r trial, sure bool, err error) {
-	output, err := l.test(ctx, binary, number, flags...)
+	output, err := l.test(ctx, binary, number, false, flags...)
 	switch {
 	case ctx.Err() != nil:
 		return r, false, ctx.Err()
@@ -172,11 +182,7 @@ func (l *lab) once(ctx context.Context, binary string, number int, flags []strin
 	case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(output, []byte("panic: test timed out")):
 		return trial{Verdict: timedOut}, true, nil
 	}
-	r.Verdict = killed
-	if failed := failure.FindSubmatch(output); failed != nil {
-		r.Test = string(failed[1])
-		sure = bytes.HasPrefix(failed[2], []byte("0.")) // seconds
-	}
+	r, sure = failed(output)
 	return r, sure, nil
 }
 
@@ -188,7 +194,7 @@ func only(tests []string) []string {
 	return []string{"-test.run=^(" + strings.Join(tests, "|") + ")$"}
 }
 
-var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: ([^/\s]+)\S* \(([\d.]+)s\)`)
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+) \(([\d.]+)s\)`)
 
 // Before all tests, those are run that have killed mutants of the function, then mutants of the file.
 const (
@@ -231,13 +237,17 @@ func (l *lab) compile(ctx context.Context, binary, overlay string) ([]byte, erro
 	return cmd.CombinedOutput()
 }
 
-// test runs a test binary, with the mutant of a number, until the first failure. One test at a time, or others would go on after it.
-func (l *lab) test(ctx context.Context, binary string, number int, flags ...string) ([]byte, error) {
+// test runs a test binary until the first failure, with the mutant of a number or with the turns of those after it. One test at a
+// time, or others would go on after it.
+func (l *lab) test(ctx context.Context, binary string, number int, turns bool, flags ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout+time.Minute) // for those that keep the binary from ending itself
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"-test.failfast", "-test.parallel=1", "-test.timeout=" + l.timeout.String()}, flags...)...)
 	cmd.Dir = l.dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", environment, number))
+	if turns {
+		cmd.Env = append(cmd.Env, turnEnvironment+"=1")
+	}
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		err = ctx.Err()

@@ -63,6 +63,10 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	later, err := regexp.Compile(*last)
+	if err != nil {
+		return err
+	}
 	var mutants []*mutant
 	for _, file := range strings.Split(*files, ",") {
 		found, err := find(filepath.Join(*dir, file))
@@ -81,7 +85,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lab, err := newLab(*dir, tests, *last, *timeout, mutants, results)
+	lab, err := newLab(*dir, tests, later, *timeout, mutants, results)
 	if err != nil {
 		return err
 	}
