@@ -20,11 +20,29 @@ type decoder struct {
 	plans  []pgtype.ScanPlan // of each column, once it has been read: it is always read into the same type
 	values [][]byte
 	hash   maphash.Hash
+
+	// Where columns are read into, again and again: what is made anew for each row lies between the tenants, and makes memory slower to read.
+	id, kind string
+	content  columns
+	targets  []any // the fields of content, in order
+}
+
+// columns are those of content.
+type columns struct {
+	tenant          identity.Tenant
+	disabled, tfp   bool
+	cloud, domain   string
+	version         int16
+	hosts, policies []string
 }
 
 func newDecoder(rows pgx.Rows) *decoder {
 	d := &decoder{types: rows.Conn().TypeMap(), fields: rows.FieldDescriptions()}
 	d.plans = make([]pgtype.ScanPlan, len(d.fields))
+	c := &d.content
+	t := &c.tenant
+	d.targets = []any{&c.disabled, &t.Name, &c.cloud, &c.version, &t.Audiences, &t.Clients, &t.DenyGuests, &t.AllowNoPermissions, &t.AppKeys,
+		&c.domain, &c.hosts, &c.policies, &c.tfp}
 	d.hash.SetSeed(seed)
 	return d
 }
@@ -35,6 +53,12 @@ func (d *decoder) column(i int, into any) error {
 	if d.values[i] == nil {
 		return fmt.Errorf("column %s is null", f.Name)
 	}
+	if text, ok := into.(*string); ok {
+		if known, ok := knownTexts[string(d.values[i])]; ok {
+			*text = known
+			return nil
+		}
+	}
 	if d.plans[i] == nil {
 		d.plans[i] = d.types.PlanScan(f.DataTypeOID, f.Format, into)
 	}
@@ -43,6 +67,15 @@ func (d *decoder) column(i int, into any) error {
 	}
 	return nil
 }
+
+// knownTexts are those that most rows have; each need be in memory only once.
+var knownTexts = func() map[string]string {
+	known := map[string]string{publicOrigin: publicOrigin}
+	for _, name := range kindNames {
+		known[name] = name
+	}
+	return known
+}()
 
 func (d *decoder) columns(from int, into ...any) error {
 	var faults []error
@@ -56,18 +89,17 @@ func (d *decoder) columns(from int, into ...any) error {
 
 // key reads a tenant ID and a kind.
 func (d *decoder) key(from int) (key, error) {
-	var id, kind string
-	if err := d.columns(from, &id, &kind); err != nil {
+	if err := errors.Join(d.column(from, &d.id), d.column(from+1, &d.kind)); err != nil {
 		return key{}, err
 	}
-	k, err := parseKind(kind)
+	k, err := parseKind(d.kind)
 	if err != nil {
 		return key{}, err
 	}
-	if len(id) != guidLength {
-		return key{}, fmt.Errorf("tenant_id %.50q is not a GUID", id)
+	if len(d.id) != guidLength {
+		return key{}, fmt.Errorf("tenant_id %.50q is not a GUID", d.id)
 	}
-	return key{id, k}, nil
+	return key{d.id, k}, nil
 }
 
 // sum is a hash of the columns from one on. Its seed is random: nobody can make two rows that have the same.
@@ -106,30 +138,25 @@ func (d *decoder) tenant(k key, from int) (identity.Tenant, error) {
 	if size > maxRowBytes {
 		return identity.Tenant{}, fmt.Errorf("the row has %d bytes, more than %d", size, maxRowBytes)
 	}
-	var (
-		t               = identity.Tenant{ID: k.id}
-		disabled, tfp   bool
-		cloud, domain   string
-		version         int16
-		hosts, policies []string
-	)
-	if err := d.columns(from, &disabled, &t.Name, &cloud, &version, &t.Audiences, &t.Clients, &t.DenyGuests, &t.AllowNoPermissions,
-		&t.AppKeys, &domain, &hosts, &policies, &tfp); err != nil {
+	d.content = columns{}
+	if err := d.columns(from, d.targets...); err != nil {
 		return identity.Tenant{}, err
 	}
-	t.Cloud, t.Version = shortCloud(cloud), int(version)
+	c := &d.content
+	t := c.tenant
+	t.ID, t.Cloud, t.Version = k.id, shortCloud(c.cloud), int(c.version)
 	switch k.kind {
 	case B2C:
-		t.B2C = &identity.B2C{Domain: domain, Hosts: hosts, Policies: policies, TFPIssuers: tfp}
+		t.B2C = &identity.B2C{Domain: c.domain, Hosts: c.hosts, Policies: c.policies, TFPIssuers: c.tfp}
 		return t, nil
 	case External:
-		t.External = &identity.External{Domain: domain, Hosts: hosts}
+		t.External = &identity.External{Domain: c.domain, Hosts: c.hosts}
 	default:
-		if domain != "" || len(hosts) > 0 {
+		if c.domain != "" || len(c.hosts) > 0 {
 			return t, errors.New("domain and hosts are not for workforce tenants")
 		}
 	}
-	if len(policies) > 0 || tfp {
+	if len(c.policies) > 0 || c.tfp {
 		return t, errors.New("policies and tfp_issuers are for B2C only")
 	}
 	return t, nil

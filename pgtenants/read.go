@@ -147,7 +147,7 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 			return n, err
 		}
 		last = max(last, change)
-		if r.take(ctx, b, d); len(r.pending) == pendingRows {
+		if r.take(ctx, b, d, change == 0); len(r.pending) == pendingRows {
 			r.settle(ctx, b)
 		}
 	}
@@ -175,12 +175,12 @@ const (
 	disabledColumn = contentColumn
 )
 
-// take takes over one row.
-func (r *reader) take(ctx context.Context, b *batch, d *decoder) {
-	if r.scan != nil { // also a row that is refused is one to go on after
-		r.scan.advance(d)
-	}
+// take takes over one row, of a page or of a reading of changes.
+func (r *reader) take(ctx context.Context, b *batch, d *decoder, paged bool) {
 	k, err := d.key(keyColumn)
+	if paged {
+		r.scan.advance(k, d)
+	}
 	if err != nil {
 		r.s.sync.addNameless()
 		if r.scan != nil {
@@ -297,10 +297,11 @@ func (r *reader) report(ctx context.Context, row string, err error) {
 // seed is of this process.
 var seed = maphash.MakeSeed()
 
-// advance notes the row of a page, so that the next page begins after it.
-func (s *scan) advance(d *decoder) {
-	if change := int64(0); d.column(0, &change) != nil || change != 0 {
-		return // of a reading of changes
+// advance notes the row of a page, so that the next page begins after it: also one whose key is refused.
+func (s *scan) advance(k key, d *decoder) {
+	if k.id != "" {
+		s.id, s.kind = k.id, k.kind.String()
+		return
 	}
 	s.id, s.kind = string(d.values[keyColumn]), string(d.values[keyColumn+1])
 }
