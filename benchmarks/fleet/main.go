@@ -137,7 +137,7 @@ func writeResults(about string, sections []report.Section) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintf(f, "# Tenants for a fleet\n\nWritten by `go -C benchmarks run ./fleet -write` on %s; load average when it ended: %s.\n\n%s",
+	if _, err := fmt.Fprintf(f, "# Tenants for a fleet\n\nWritten by `go -C benchmarks run ./fleet -write` on %s. Load average when it ended, with\nwhatever else the machine had to do: %s.\n\n%s",
 		time.Now().UTC().Format(time.DateOnly), loadAverage(), about); err != nil {
 		return err
 	}
