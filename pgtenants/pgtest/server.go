@@ -160,7 +160,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // watch starts a shell that ends the server and removes its directory when its input ends: with this process at the latest.
 func (s *Server) watch() error {
-	watchdog := exec.Command("/bin/sh", "-c", `cat >/dev/null; "$0" -D "$1/data" -m immediate stop >/dev/null 2>&1; rm -rf "$1"/*`,
+	watchdog := exec.Command("/bin/sh", "-c", `cat >/dev/null; "$0" -D "$1/data" -m immediate stop >/dev/null 2>&1; cd /; rm -rf "$1"`,
 		filepath.Join(s.bin, "pg_ctl"), s.dir)
 	watchdog.SysProcAttr = &syscall.SysProcAttr{Credential: s.account, Setpgid: true} // of its own group: ^C is not for it
 	watchdog.Dir = s.dir
