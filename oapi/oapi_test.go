@@ -103,6 +103,18 @@ func newVerifier(t *testing.T) (*mockidp.Server, *identity.Verifier) {
 	return srv, v
 }
 
+// guarded is the description, enforced.
+func guarded(t *testing.T) (*mockidp.Server, *openapi3.T, openapi3filter.AuthenticationFunc) {
+	t.Helper()
+	srv, v := newVerifier(t)
+	document := load(t, description)
+	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv, document, authenticate
+}
+
 // api answers what the handler saw: who calls, and the body.
 func api(t *testing.T, document *openapi3.T, authenticate openapi3filter.AuthenticationFunc, prefix string) *echo.Echo {
 	t.Helper()
@@ -142,12 +154,7 @@ const (
 
 func TestRequirements(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	e := api(t, document, authenticate, "")
 	contoso := srv.Tenant(mockidp.Contoso)
 	user := func(opts ...mockidp.TokenOption) string { return contoso.Token(opts...) }
@@ -228,21 +235,16 @@ func TestRequirements(t *testing.T) {
 // The validator fills defaults into the body after it has asked us. The handler must see them, and the caller.
 func TestBody(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	token := srv.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Write"))
-	for _, c := range []struct{ prefix, body, want string }{
-		{"", `{"name":"x"}`, `{"count":7,"name":"x"}`},
-		{"", `{"count":1}`, `{"count":1}`},
+	for _, c := range []struct{ body, want string }{
+		{`{"name":"x"}`, `{"count":7,"name":"x"}`},
+		{`{"count":1}`, `{"count":1}`},
 	} {
 		res := httptest.NewRecorder()
-		api(t, document, authenticate, c.prefix).ServeHTTP(res, bearer("POST", c.prefix+"/orders", token, strings.NewReader(c.body)))
+		api(t, document, authenticate, "").ServeHTTP(res, bearer("POST", "/orders", token, strings.NewReader(c.body)))
 		if got := res.Body.String(); res.Code != 200 || len(got) < 36 || got[36:] != c.want {
-			t.Errorf("%q %s: got=%d %s, want the caller and %s", c.prefix, c.body, res.Code, got, c.want)
+			t.Errorf("%s: got=%d %s, want the caller and %s", c.body, res.Code, got, c.want)
 		}
 	}
 	// A bad body is told only to those who may send one.
@@ -258,12 +260,7 @@ func TestBody(t *testing.T) {
 // Below a prefix the validator looks at a copy of the request. The caller is known to the handler all the same.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{Other: apiKey, AppIDURI: appIDURI})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	e := api(t, document, authenticate, "/v1")
 	token := srv.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read"))
 	for path, want := range map[string]int{"/v1/orders": 200, "/v2/orders": 404} {
@@ -278,12 +275,7 @@ func TestPrefix(t *testing.T) {
 // What is not for tokens is the application's to decide on, alone and together with a token.
 func TestOther(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	e := api(t, document, authenticate, "")
 	reader := srv.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read"))
 	for _, c := range []struct {
@@ -306,12 +298,7 @@ func TestOther(t *testing.T) {
 // Without Echo the caller answers: the refusal is in the error, and an accepted request has its principal.
 func TestWithoutEcho(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	router, err := gorillamux.NewRouter(document)
 	if err != nil {
 		t.Fatal(err)
@@ -369,12 +356,7 @@ func TestNewRefuses(t *testing.T) {
 // A requirement that was not there when New read the document lets nobody pass.
 func TestDocumentChanged(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	token := srv.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read", "Late"))
 	for _, c := range []struct {
 		scope string
@@ -468,12 +450,7 @@ func TestAuthority(t *testing.T) {
 // What the handler of an accepted request answers is the handler's word alone.
 func TestHandlerRefuses(t *testing.T) {
 	t.Parallel()
-	srv, v := newVerifier(t)
-	document := load(t, description)
-	authenticate, err := oapi.New(v, document, oapi.Options{AppIDURI: appIDURI, Other: apiKey})
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv, document, authenticate := guarded(t)
 	e := echo.New()
 	e.Use(echomiddleware.OapiRequestValidatorWithOptions(document, &echomiddleware.Options{Options: openapi3filter.Options{AuthenticationFunc: authenticate}}))
 	e.GET("/any", func(c echo.Context) error { return c.NoContent(http.StatusForbidden) })
