@@ -37,7 +37,8 @@ for (const javaScriptEnabled of [true, false]) {
     await visit.look("Pick an account", "Pick an account, unknown");
     assert.equal(await alert(visit), "This account does not exist in contoso.onmicrosoft.com.");
     await visit.press("button", /^Pat Poe/);
-    await visit.page.keyboard.type("wrong"); // the field has the focus
+    await visit.page.waitForFunction(() => document.activeElement.tagName === "INPUT"); // autofocus comes with the first frame
+    await visit.page.keyboard.type("wrong");
     await visit.look("Enter password");
     await visit.press("button", "Sign in");
     await visit.look("Enter password", "Enter password, wrong");
@@ -69,7 +70,7 @@ for (const javaScriptEnabled of [true, false]) {
     await visit.look("Need admin approval");
     await visit.press("button", "Sign in with another account");
     await visit.press("button", /^Pat Poe/);
-    await visit.page.keyboard.type(kit.password);
+    await visit.type("Password", kit.password);
     await visit.press("button", "Sign in");
     await visit.look("Permissions requested", "Permissions requested, tenant");
     await visit.press("button", "Cancel");
@@ -97,7 +98,8 @@ for (const javaScriptEnabled of [true, false]) {
     };
     const device = await start();
     await visit.page.goto(device.verification_uri);
-    await visit.page.keyboard.type("wrong"); // the field has the focus
+    await visit.page.waitForFunction(() => document.activeElement.tagName === "INPUT"); // autofocus comes with the first frame
+    await visit.page.keyboard.type("wrong");
     await visit.look("Enter code");
     await visit.press("button", "Next");
     await visit.look("Enter code", "Enter code, wrong");
