@@ -20,7 +20,9 @@ type Resource struct {
 	// AuthorizationServers lists issuers to sign in at, such as https://login.microsoftonline.com/{tenant ID}/v2.0: https, or
 	// http on loopback, without query and fragment (RFC 8414 §2). It trusts nobody: Config.Tenants does that. Optional.
 	AuthorizationServers []string
-	// Scopes lists the scopes to tell clients of, as they must ask for them: api://{client ID}/Orders.Read. It enforces nothing.
+	// Scopes lists the scopes to tell clients of, as they must ask for them: api://{client ID}/Orders.Read. It enforces nothing. The
+	// challenge of a guard that requires Orders.Read names it as it is listed here: to Microsoft the short name alone is a scope of
+	// Microsoft Graph.
 	Scopes []string
 	// Name is shown to people. Optional.
 	Name string
@@ -109,6 +111,22 @@ func identifier(what, s string) (*url.URL, error) {
 // scopeToken reports whether s is a scope of RFC 6749 §3.3: printable ASCII but the blank, the quote and the backslash.
 func scopeToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// requestable names scopes, which rules require as tokens hold them, the way that clients must ask for them. A scope that is not
+// listed, or under two addresses, stays as it is.
+func (r *resource) requestable(scopes []string) []string {
+	if len(r.Scopes) == 0 || len(scopes) == 0 {
+		return scopes
+	}
+	named := slices.Clone(scopes) // a rule's Error is every request's
+	for i, scope := range scopes {
+		listed := func(full string) bool { return strings.HasSuffix(full, "/"+scope) }
+		if at := slices.IndexFunc(r.Scopes, listed); at >= 0 && !slices.ContainsFunc(r.Scopes[at+1:], listed) {
+			named[i] = r.Scopes[at]
+		}
+	}
+	return named
 }
 
 // ResourceMetadata returns the document of [Config.Resource] as a handler, and the path that it belongs at, for applications

@@ -152,6 +152,8 @@ func (v *Verifier) completed(err error) *Error {
 		own.metadata = v.resource.metadata
 		if own.Reason == reasonOf(ErrTokenMissing) || own.Reason == reasonOf(ErrNotAuthenticated) { // where a client has to start
 			own.Scopes = slices.Clone(v.resource.Scopes)
+		} else {
+			own.Scopes = v.resource.requestable(own.Scopes)
 		}
 	}
 	own.refused = true

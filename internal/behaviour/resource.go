@@ -57,6 +57,31 @@ func testResourceMetadata[M any](t *testing.T, f Framework[M]) {
 		t.Fatalf("got=%s, want the guard's scope and the metadata", challenge)
 	}
 
+	for _, row := range []struct {
+		advertised []string
+		required   string
+		want       string
+	}{
+		{resource.Scopes, "Orders.Write", "api://c/Orders.Write"},
+		{resource.Scopes, "Write", "Write"}, // the end of a name is not the name
+		{[]string{"api://c/Read", "api://d/Read"}, "Read", "Read"},
+		{[]string{"https://c.onmicrosoft.com/orders/Read", "Write"}, "Read", "https://c.onmicrosoft.com/orders/Read"},
+		{[]string{"https://c.onmicrosoft.com/orders/Read", "Write"}, "Write", "Write"},
+		{nil, "Read", "Read"},
+	} {
+		named := newAPI(t, f, setup[M]{idp: a.idp, config: func(cfg *identity.Config) {
+			cfg.Resource = identity.Resource{URL: resource.URL, Scopes: row.advertised}
+		}, guards: []M{f.RequireScope("also", row.required)}}, nil)
+		for range 2 { // the second refusal is like the first
+			got := named.get(a.token(mockidp.Scopes("also")))
+			got.refused(t, identity.ErrScope)
+			if scope := got.challenge(t)["scope"]; scope != "also "+row.want {
+				t.Fatalf("advertised %q: got=%s, want=also %s", row.advertised, scope, row.want)
+			}
+		}
+		named.get(a.token(mockidp.Scopes("also", row.required))).accepted(t)
+	}
+
 	const path = "/.well-known/oauth-protected-resource/v1"
 	forged := httptest.NewRequest(http.MethodGet, path, nil)
 	forged.Host = "attacker.example"
