@@ -148,12 +148,9 @@ func (got *answer) refused(t testing.TB, sentinel error) *identity.Error {
 	if got.reached {
 		t.Fatal("the handler ran")
 	}
-	if !errors.Is(got.err, sentinel) {
-		t.Fatalf("got=%v, want=%v", got.err, sentinel)
-	}
-	var e *identity.Error
-	if !errors.As(got.err, &e) {
-		t.Fatalf("got=%T, want an *identity.Error in it", got.err)
+	e, ok := errors.AsType[*identity.Error](got.err)
+	if !ok || !e.Is(sentinel) { // the answer itself, not what caused it
+		t.Fatalf("got=%T %v, want an *identity.Error that is %v", got.err, got.err, sentinel)
 	}
 	if got.status != want.Status || e.Status != want.Status {
 		t.Fatalf("status: got=%d (error says %d), want=%d", got.status, e.Status, want.Status)

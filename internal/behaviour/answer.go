@@ -97,7 +97,7 @@ func (got *answer) refused(t testing.TB, sentinel error) {
 	}
 	if got.err != nil {
 		e, ok := errors.AsType[*identity.Error](got.err)
-		if !ok || !errors.Is(got.err, sentinel) {
+		if !ok || !e.Is(sentinel) { // the answer itself, not what caused it
 			t.Fatalf("got=%T %v, want an *identity.Error that is %v", got.err, got.err, sentinel)
 		}
 		if e.Status != want.Status || e.Code != want.Code {
