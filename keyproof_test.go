@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/echo-identity/identity"
 	"github.com/echo-identity/identity/mockidp"
 )
@@ -74,6 +76,38 @@ func TestUnsignedTokensEvictNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever verifies signatures with golang-jwt does not say what came of it, so that a key that was handed out counts as used.
+func TestKeySetsInUseByKeyFunc(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(fetchTimeout)
+		theirs, ours := customers(20)
+		a := newKeyAPI(t, mockidp.New(mockidp.WithTenants(theirs...)), func(cfg *identity.Config) {
+			cfg.Tenants, cfg.Keys.MaxSets = ours, 4
+		})
+		for range 3 {
+			for i := range 3 {
+				if _, err := a.verifier.KeyFunc(&jwt.Token{Raw: a.customer(i)}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+			for i := 3; i < 20; i++ {
+				a.get(unsigned(a.customer(i))).refused(t, identity.ErrSignature)
+				time.Sleep(time.Second)
+			}
+		}
+		for i := range 3 {
+			if n := a.keysOf(i); n != 1 {
+				t.Errorf("key set %d was fetched: got=%d times, want=1", i, n)
+			}
+		}
+		if n := a.keysOf(19); n < 2 { // the neighbour: a set that nothing was verified with makes room
+			t.Errorf("key set 19 was fetched: got=%d times, want at least 2", n)
+		}
+	})
 }
 
 // No more than 32 key sets that were never proven are fetched at one time. Those in use are not affected, nor is the one that all
