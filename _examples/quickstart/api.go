@@ -8,17 +8,17 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// config is what an API in production would have, but for the HTTP client: that is the mock's, which answers for
-// Microsoft's hosts.
-func config(client *http.Client, tenants ...identity.Tenant) identity.Config {
+// config is what an API in production would have. There, leave out Keys: client is the mock's, which answers for Microsoft's
+// hosts.
+func config(client *http.Client, tenants []identity.Tenant) identity.Config {
 	return identity.Config{
-		ClientID: mockidp.API,
+		ClientID: mockidp.API, // the application ID of the API's registration
 		Tenants:  identity.NewRegistry(tenants...),
 		Keys:     identity.KeyOptions{HTTPClient: client},
 	}
 }
 
-// tenants are those of the mock's default directory.
+// tenants may call. They are those of the mock's default directory.
 func tenants() []identity.Tenant {
 	return []identity.Tenant{
 		{ID: mockidp.Contoso, Name: "contoso"},
@@ -28,24 +28,19 @@ func tenants() []identity.Tenant {
 	}
 }
 
-// newAPI is an API with four routes. refused is told of every error that a request ends with.
-func newAPI(cfg identity.Config, refused func(error)) *echo.Echo {
+// newAPI is an API with four routes. None is open to everybody, and most ask for more than a good token.
+func newAPI(cfg identity.Config) *echo.Echo {
 	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = func(err error, c echo.Context) {
-		refused(err)
-		e.DefaultHTTPErrorHandler(err, c)
-	}
 	e.Use(identity.Middleware(cfg))
 	e.GET("/me", whoAmI)
 	e.GET("/orders", listOrders, identity.RequireScope("Orders.Read"))
 	e.POST("/jobs", runJob, identity.RequireScopeOrRole([]string{"Jobs.Run"}, []string{"Jobs.Run.All"}))
-	e.GET("/secrets", listOrders, identity.RequireAuthContext("c1"))
+	e.GET("/secrets", listSecrets, identity.RequireAuthContext("c1"))
 	return e
 }
 
 func whoAmI(c echo.Context) error {
-	p, _ := identity.From(c)
+	p, _ := identity.From(c) // behind Middleware there always is one
 	return c.JSON(http.StatusOK, map[string]any{
 		"tenant":   p.Tenant().Name,
 		"user":     p.UserKey(),
@@ -56,5 +51,7 @@ func whoAmI(c echo.Context) error {
 }
 
 func listOrders(c echo.Context) error { return c.JSON(http.StatusOK, []string{"4711", "4712"}) }
+
+func listSecrets(c echo.Context) error { return c.JSON(http.StatusOK, []string{"the recipe"}) }
 
 func runJob(c echo.Context) error { return c.JSON(http.StatusAccepted, "started") }

@@ -9,12 +9,11 @@ import (
 
 // request is a row of the table: a request, and the answer that it must get.
 type request struct {
-	what   string
-	method string
-	path   string
-	token  string
-	header string // instead of "Bearer " and the token
-	want   string // status and, of a refusal, the reason
+	what          string
+	method        string
+	path          string
+	authorization string // the header; empty: none
+	want          string // status and, of a refusal, the reason
 }
 
 // requests has one row for each rule that people meet in practice.
@@ -23,10 +22,10 @@ func requests(idp *mockidp.Server) []request {
 	shop, customers := idp.Tenant(mockidp.Shop), idp.Tenant(mockidp.Customers)
 	orders := mockidp.Scopes("Orders.Read")
 	get := func(what, path, token, want string) request {
-		return request{what: what, method: "GET", path: path, token: token, want: want}
+		return request{what, "GET", path, bearer(token), want}
 	}
 	job := func(what, token, want string) request {
-		return request{what: what, method: "POST", path: "/jobs", token: token, want: want}
+		return request{what, "POST", "/jobs", bearer(token), want}
 	}
 	return []request{
 		get("contoso user, v2.0 token", "/orders", contoso.Token(orders), "200"),
@@ -38,9 +37,9 @@ func requests(idp *mockidp.Server) []request {
 		job("application with the role", contoso.Token(mockidp.AppOnly("Jobs.Run.All")), "202"),
 		get("strong authentication (c1)", "/secrets", contoso.Token(mockidp.Claim("acrs", []string{"c1"})), "200"),
 
-		get("no token", "/me", "", "401 token_missing"),
-		{what: "another scheme", method: "GET", path: "/me", header: "Basic dTpw", want: "401 token_missing"},
-		{what: "two tokens in one header", method: "GET", path: "/me", header: "Bearer a b", want: "400 request_invalid"},
+		{"no token", "GET", "/me", "", "401 token_missing"},
+		{"another scheme", "GET", "/me", "Basic dTpw", "401 token_missing"},
+		{"two tokens in one header", "GET", "/me", "Bearer a b", "400 request_invalid"},
 		get("token of 65 KiB", "/me", strings.Repeat("x", 65<<10), "400 token_too_large"),
 		get("not a token", "/me", "null", "401 token_malformed"),
 		get("alg none", "/me", contoso.Token(mockidp.Algorithm("none")), "401 algorithm_not_allowed"),
@@ -65,6 +64,8 @@ func requests(idp *mockidp.Server) []request {
 		get("step-up, client cannot", "/secrets", contoso.Token(), "403 auth_context_missing"),
 	}
 }
+
+func bearer(token string) string { return "Bearer " + token }
 
 // tampered swaps two characters in the signature of a token.
 func tampered(token string) string {
