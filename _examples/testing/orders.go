@@ -12,14 +12,14 @@ import (
 func New(cfg identity.Config) *echo.Echo {
 	e := echo.New()
 	e.Use(identity.Middleware(cfg))
-	e.GET("/orders", list, identity.RequireScope("Orders.Read"))
-	e.DELETE("/orders", clear, identity.RequireScopeOrRole([]string{"Orders.Delete"}, []string{"Orders.Delete.All"}))
+	e.GET("/orders", listOrders, identity.RequireScope("Orders.Read"))
+	e.DELETE("/orders", deleteOrders, identity.RequireScopeOrRole([]string{"Orders.Delete"}, []string{"Orders.Delete.All"}))
 	return e
 }
 
-func list(c echo.Context) error {
+func listOrders(c echo.Context) error {
 	p, _ := identity.From(c)
 	return c.JSON(http.StatusOK, map[string]string{"owner": p.UserKey()})
 }
 
-func clear(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+func deleteOrders(c echo.Context) error { return c.NoContent(http.StatusNoContent) }

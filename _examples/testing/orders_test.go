@@ -13,15 +13,13 @@ import (
 )
 
 // newTestAPI is the API as in production, with an offline Microsoft of its own.
-func newTestAPI(t *testing.T) (*echo.Echo, *mockidp.TenantHandle) {
-	t.Helper()
+func newTestAPI() (http.Handler, *mockidp.Server) {
 	idp := mockidp.New()
-	api := New(identity.Config{
+	return New(identity.Config{
 		ClientID: mockidp.API,
 		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso}),
 		Keys:     identity.KeyOptions{HTTPClient: idp.Client()},
-	})
-	return api, idp.Tenant(mockidp.Contoso)
+	}), idp
 }
 
 func call(api http.Handler, method, token string) *httptest.ResponseRecorder {
@@ -35,7 +33,8 @@ func call(api http.Handler, method, token string) *httptest.ResponseRecorder {
 // A token for each case, in one line.
 func TestOrders(t *testing.T) {
 	t.Parallel()
-	api, contoso := newTestAPI(t)
+	api, idp := newTestAPI()
+	contoso := idp.Tenant(mockidp.Contoso)
 	for name, row := range map[string]struct {
 		method string
 		token  string
@@ -60,7 +59,8 @@ func TestOrders(t *testing.T) {
 // Every broken token of the catalogue must bounce off this API as it does off any.
 func TestBrokenTokens(t *testing.T) {
 	t.Parallel()
-	api, contoso := newTestAPI(t)
+	api, idp := newTestAPI()
+	contoso := idp.Tenant(mockidp.Contoso)
 	for _, broken := range mockidp.Broken() {
 		if broken.Kind != mockidp.Workforce {
 			continue
@@ -80,7 +80,7 @@ func TestListAlone(t *testing.T) {
 	req := httptest.NewRequest(http.MethodGet, "/orders", nil)
 	res := httptest.NewRecorder()
 	c := echo.New().NewContext(req.WithContext(identity.NewContext(req.Context(), p)), res)
-	if err := list(c); err != nil {
+	if err := listOrders(c); err != nil {
 		t.Fatal(err)
 	}
 	if want := mockidp.Contoso + "." + mockidp.User; !strings.Contains(res.Body.String(), want) {
@@ -91,12 +91,7 @@ func TestListAlone(t *testing.T) {
 // When the key server is down, a caller is asked to come again and keeps its token.
 func TestKeyServerDown(t *testing.T) {
 	t.Parallel()
-	idp := mockidp.New()
-	api := New(identity.Config{
-		ClientID: mockidp.API,
-		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso}),
-		Keys:     identity.KeyOptions{HTTPClient: idp.Client()},
-	})
+	api, idp := newTestAPI()
 	idp.Inject(mockidp.Fault{Status: http.StatusBadGateway})
 	res := call(api, "GET", idp.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read")))
 	if res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" {
