@@ -32,6 +32,9 @@ type message struct {
 
 // ServeHTTP upgrades. Accept compares Origin with the host, so that no page of another site can use a visitor's cookie: a browser
 // knows neither CORS nor a preflight request for a WebSocket.
+//
+// [http.Server.Shutdown] does not wait for connections that were upgraded. Give the server a BaseContext, and cancel it: r.Context is
+// made from it, and ends them.
 func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p, ok := identity.FromContext(r.Context())
 	if !ok {
@@ -46,35 +49,44 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(80 << 10) // room for the longest token
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	if reason := s.talk(ctx, conn, p); reason != nil {
+	renewals := make(chan string)
+	go receive(ctx, conn, renewals)
+	if reason := s.talk(ctx, conn, p, renewals); reason != nil {
 		conn.Close(websocket.StatusPolicyViolation, reason.Error())
 	}
 }
 
-var errExpired = errors.New("the token has expired")
-
-// talk sends orders until the token expires, the client goes, or renews with a token that does not do. It returns what to tell the
-// client, nil if it is gone.
-func (s *socket) talk(ctx context.Context, conn *websocket.Conn, p *identity.Principal) error {
-	received, gone := make(chan message), make(chan struct{})
-	go func() { // ends with the connection, or with ctx
-		defer close(gone)
-		for {
-			_, data, err := conn.Read(ctx)
-			if err != nil {
-				return
-			}
-			var m message
-			if err := json.Unmarshal(data, &m); err != nil {
-				continue
-			}
-			select {
-			case received <- m:
-			case <-ctx.Done():
-				return
-			}
+// receive hands on the tokens to go on with, until the connection or ctx ends.
+func receive(ctx context.Context, conn *websocket.Conn, renewals chan<- string) {
+	defer close(renewals)
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return
 		}
-	}()
+		var m message
+		if err := json.Unmarshal(data, &m); err != nil || m.Renew == "" {
+			continue // clients may send something that this server does not know yet
+		}
+		select {
+		case renewals <- m.Renew:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+var (
+	errExpired     = errors.New("the token has expired")
+	errAnotherUser = errors.New("the token is another user's")
+)
+
+// talk sends orders until the token expires, or the client goes or renews with a token that is not good enough. It returns what to
+// tell the client, nil if it is gone.
+//
+// A tenant that is removed meanwhile keeps its connections until their tokens expire: if that is too long, verify the token again with
+// each tick. It costs little, because verified tokens are cached.
+func (s *socket) talk(ctx context.Context, conn *websocket.Conn, p *identity.Principal, renewals <-chan string) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	expiry := time.NewTimer(time.Until(p.ExpiresAt))
@@ -83,29 +95,27 @@ func (s *socket) talk(ctx context.Context, conn *websocket.Conn, p *identity.Pri
 		return nil
 	}
 	for n := 1; ; {
+		var next message
 		select {
-		case <-gone:
-			return nil
 		case <-expiry.C:
 			return errExpired
-		case m := <-received:
-			if m.Renew == "" {
-				continue
+		case raw, ok := <-renewals:
+			if !ok {
+				return nil
 			}
-			renewed, err := s.renew(ctx, p, m.Renew)
+			renewed, err := s.renew(ctx, p, raw)
 			if err != nil {
 				return err
 			}
 			p = renewed
 			expiry.Reset(time.Until(p.ExpiresAt))
-			if send(ctx, conn, message{Expires: p.ExpiresAt.Unix()}) != nil {
-				return nil
-			}
+			next = message{Expires: p.ExpiresAt.Unix()}
 		case <-tick.C:
-			if send(ctx, conn, message{Order: n}) != nil {
-				return nil
-			}
+			next = message{Order: n}
 			n++
+		}
+		if send(ctx, conn, next) != nil {
+			return nil
 		}
 	}
 }
@@ -113,17 +123,22 @@ func (s *socket) talk(ctx context.Context, conn *websocket.Conn, p *identity.Pri
 // renew verifies the token to go on with, as the first one was: also whether it is the same user's, and opens the same door.
 func (s *socket) renew(ctx context.Context, before *identity.Principal, raw string) (*identity.Principal, error) {
 	p, err := s.verifier.Verify(ctx, raw)
-	if err == nil && p.UserKey() != before.UserKey() {
-		return nil, errors.New("the token is another user's")
-	}
-	if err == nil {
-		err = s.rule.Check(identity.NewContext(ctx, p))
-	}
 	if err != nil {
-		refusal, _ := identity.AsError(err)
-		return nil, errors.New(refusal.Description) // not err: its text is for the log
+		return nil, sentence(err)
+	}
+	if p.UserKey() != before.UserKey() {
+		return nil, errAnotherUser
+	}
+	if err := s.rule.Check(identity.NewContext(ctx, p)); err != nil {
+		return nil, sentence(err)
 	}
 	return p, nil
+}
+
+// sentence is what a client may read of a refusal. The rest of it is for the log.
+func sentence(err error) error {
+	refusal, _ := identity.AsError(err) // Verify and Check return no other
+	return errors.New(refusal.Description)
 }
 
 func send(ctx context.Context, conn *websocket.Conn, m message) error {

@@ -16,7 +16,7 @@ import (
 func attempts(t *testing.T, f func(t *testing.T, idp *mockidp.Server, try func(attempt) outcome)) {
 	synctest.Test(t, func(t *testing.T) {
 		idp := mockidp.New()
-		handler, err := newHandler(idp)
+		handler, err := newHandler(idp.Client())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +37,13 @@ func attempts(t *testing.T, f func(t *testing.T, idp *mockidp.Server, try func(a
 func TestShow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // orders come once a second
 		var out bytes.Buffer
-		if err := show(&out); err != nil || !strings.Contains(out.String(), "closed after 5 s: 1008") {
+		if err := show(&out); err != nil || !strings.Contains(out.String(), "closed within 5 s: 1008") {
 			t.Fatalf("%v\n%s", err, &out)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 81 {
+				t.Errorf("wider than a terminal: %s", line)
+			}
 		}
 	})
 }
@@ -83,6 +88,29 @@ func TestExpiry(t *testing.T) {
 			if o := try(row.client()); o.code != websocket.StatusPolicyViolation || o.reason != errExpired.Error() || o.lasted != row.lasts {
 				t.Fatalf("got=%d %s after %v, want it closed after %v", o.code, o.reason, o.lasted, row.lasts)
 			}
+		}
+	})
+}
+
+// A server that ends takes its WebSockets with it.
+func TestServerEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idp := mockidp.New()
+		handler, err := newHandler(idp.Client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, stop := serve(handler)
+		ended := make(chan error)
+		go func() {
+			_, err := attempt{token: idp.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read"))}.run(t.Context(), client)
+			ended <- err
+		}()
+		began := time.Now()
+		time.Sleep(10 * time.Second) // on a clock of its own
+		stop()
+		if err := <-ended; err == nil || time.Since(began) != 10*time.Second {
+			t.Fatalf("got=%v after %v, want an error when the server ends", err, time.Since(began))
 		}
 	})
 }
