@@ -34,7 +34,8 @@ func (a *auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// WrapStreamingHandler guards streams. A stream ends when the token of its caller does.
+// WrapStreamingHandler guards streams. A stream ends when the token of its caller does; one whose tenant is removed meanwhile lasts
+// until then.
 func (a *auth) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		ctx, refusal := a.admit(ctx, conn.Spec().Procedure, conn.RequestHeader())
@@ -47,7 +48,7 @@ func (a *auth) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 			defer cancel()
 		}
 		err := next(ctx, conn)
-		if context.Cause(ctx) == identity.ErrExpired {
+		if errors.Is(context.Cause(ctx), identity.ErrExpired) {
 			return errorOf(a.verifier.Refuse(ctx, identity.ErrExpired))
 		}
 		return err
@@ -63,7 +64,9 @@ func (a *auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.Str
 func (a *auth) admit(ctx context.Context, procedure string, header http.Header) (context.Context, *identity.Error) {
 	rule, ok := a.rules[procedure]
 	if !ok {
-		return nil, a.verifier.Refuse(ctx, &identity.Error{Status: http.StatusForbidden, Reason: "procedure_without_rule", Description: "Nobody may call this procedure."})
+		return nil, a.verifier.Refuse(ctx, &identity.Error{
+			Status: http.StatusForbidden, Reason: "procedure_without_rule", Description: "Nobody may call this procedure.",
+		})
 	}
 	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: procedure}, Header: header}
 	ctx, err := a.verifier.Admit(r.WithContext(ctx))
@@ -91,14 +94,14 @@ func errorOf(e *identity.Error) error {
 	case http.StatusServiceUnavailable:
 		code = connect.CodeUnavailable
 	}
-	own := connect.NewError(code, errors.New(e.Description)) // not e: its text is for the log
+	answer := connect.NewError(code, errors.New(e.Description)) // not e: its text is for the log
 	for name, values := range e.Header() {
-		own.Meta()[name] = values
+		answer.Meta()[name] = values
 	}
 	if e.RetryAfter > 0 {
 		if detail, err := connect.NewErrorDetail(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)}); err == nil {
-			own.AddDetail(detail)
+			answer.AddDetail(detail)
 		}
 	}
-	return own
+	return answer
 }

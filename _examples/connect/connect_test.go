@@ -18,7 +18,7 @@ import (
 func start(t *testing.T) (*mockidp.Server, *http.Client) {
 	t.Helper()
 	idp := mockidp.New()
-	handler, err := newHandler(idp)
+	handler, err := newHandler(idp.Client())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +33,11 @@ func TestShow(t *testing.T) {
 		var out bytes.Buffer
 		if err := show(&out); err != nil || !strings.Contains(out.String(), "orders of contoso") {
 			t.Fatalf("%v\n%s", err, &out)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 81 && strings.Contains(strings.TrimSpace(line), " ") { // an address cannot be broken
+				t.Errorf("wider than a terminal: %s", line)
+			}
 		}
 	})
 }
@@ -97,7 +102,7 @@ func TestRefusals(t *testing.T) {
 func TestStatusOfHTTP(t *testing.T) {
 	t.Parallel()
 	idp := mockidp.New()
-	handler, err := newHandler(idp)
+	handler, err := newHandler(idp.Client())
 	if err != nil {
 		t.Fatal(err)
 	}

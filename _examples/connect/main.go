@@ -2,6 +2,8 @@
 // the expected one. Everything happens in memory; no network, no account.
 //
 //	go run .
+//
+// auth.go and server.go are what a server of yours would have.
 package main
 
 import (
@@ -10,17 +12,13 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/echo-identity/identity"
 	"github.com/echo-identity/identity/mockidp"
-	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 func main() {
@@ -29,166 +27,95 @@ func main() {
 	}
 }
 
-// The service, made by hand so that the example needs no generator. In a .proto file it would be
-//
-//	package orders.v1;
-//	service OrdersService {
-//	  rpc List(google.protobuf.Empty) returns (google.protobuf.StringValue);
-//	  rpc Watch(google.protobuf.Empty) returns (stream google.protobuf.StringValue);
-//	  rpc Forgotten(google.protobuf.Empty) returns (google.protobuf.StringValue);
-//	}
-const (
-	list      = "/orders.v1.OrdersService/List"
-	watch     = "/orders.v1.OrdersService/Watch"
-	forgotten = "/orders.v1.OrdersService/Forgotten" // nobody wrote a rule for it
-)
-
-type (
-	empty = emptypb.Empty
-	order = wrapperspb.StringValue
-)
-
-func listOrders(ctx context.Context, _ *connect.Request[empty]) (*connect.Response[order], error) {
-	p, _ := identity.FromContext(ctx)
-	return connect.NewResponse(wrapperspb.String("orders of " + p.Tenant().Name)), nil
+// row is a call of the demonstration, and what must come of it.
+type row struct {
+	what          string
+	procedure     string
+	authorization []string // values of the header
+	enough        int      // messages after which the client leaves a stream
+	want          connect.Code
 }
 
-// watchOrders sends an order each second, for as long as its caller may see them.
-func watchOrders(ctx context.Context, _ *connect.Request[empty], stream *connect.ServerStream[order]) error {
-	for n := 1; ; n++ {
-		if err := stream.Send(wrapperspb.String(fmt.Sprintf("order %d", n))); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
+func rows(idp *mockidp.Server) []row {
+	contoso, read := idp.Tenant(mockidp.Contoso), mockidp.Scopes("Orders.Read")
+	bearer := func(token string) []string { return []string{"Bearer " + token} }
+	good := bearer(contoso.Token(read))
+	expired := bearer(contoso.Token(read, mockidp.ExpiresIn(-time.Hour)))
+	stranger := bearer(idp.Tenant(mockidp.Fabrikam).Token(read))
+	write := bearer(contoso.Token(mockidp.Scopes("Orders.Write")))
+	watcher := bearer(contoso.Token(read, mockidp.Roles("Watcher")))
+	return []row{
+		{"List: a user with the scope", list, good, 0, 0},
+		{"List: no token", list, nil, 0, connect.CodeUnauthenticated},
+		{"List: an expired token", list, expired, 0, connect.CodeUnauthenticated},
+		{"List: a tenant that is not trusted", list, stranger, 0, connect.CodeUnauthenticated},
+		{"List: two Authorization headers", list, append(good, good...), 0, connect.CodeUnauthenticated},
+		{"List: another scope", list, write, 0, connect.CodePermissionDenied},
+		{"Forgotten: a procedure without a rule", forgotten, good, 0, connect.CodePermissionDenied},
+		{"Watch (stream): a watcher, three orders", watch, watcher, 3, 0},
+		{"Watch (stream): no watcher", watch, good, 3, connect.CodePermissionDenied},
 	}
 }
 
-// newHandler is the server that the example is about.
-func newHandler(idp *mockidp.Server) (http.Handler, error) {
-	verifier, err := identity.New(identity.Config{
-		ClientID: mockidp.API,
-		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso, Name: "contoso"}),
-		Keys:     identity.KeyOptions{HTTPClient: idp.Client()},           // in production, leave this out,
-		Observe:  identity.Observe{Logger: slog.New(slog.DiscardHandler)}, // and this
-		Resource: identity.Resource{URL: "https://orders.example", Name: "Orders"},
-	})
+// lastRow has a token that lives for two seconds, so that it is made when its turn comes.
+func lastRow(idp *mockidp.Server) row {
+	brief := idp.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read"), mockidp.Roles("Watcher"), mockidp.ExpiresIn(2*time.Second))
+	return row{"Watch (stream): until the token expires", watch, []string{"Bearer " + brief}, 100, connect.CodeUnauthenticated}
+}
+
+// show makes the calls and prints what comes of them.
+func show(out io.Writer) error {
+	idp := mockidp.New()
+	handler, err := newHandler(idp.Client())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(1<<20), connect.WithInterceptors(&auth{verifier, map[string]identity.Rule{
-		list:  identity.AllScopes("Orders.Read"),
-		watch: identity.AllOf(identity.AllScopes("Orders.Read"), identity.AnyRole("Watcher")),
-	}}))
-	mux := http.NewServeMux()
-	mux.Handle(verifier.ResourceMetadata()) // where the challenges send clients
-	mux.Handle(list, connect.NewUnaryHandler(list, listOrders, options))
-	mux.Handle(watch, connect.NewServerStreamHandler(watch, watchOrders, options))
-	mux.Handle(forgotten, connect.NewUnaryHandler(forgotten, listOrders, options))
-	return mux, nil
-}
-
-// memory is a listener whose connections are pipes. In production a token travels over TLS only.
-type memory struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case conn := <-m.conns:
-		return conn, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
+	client, stop := serve(handler)
+	defer stop()
+	calls, wrong := 0, 0
+	try := func(r row) {
+		calls++
+		if !r.try(client, out) {
+			wrong++
+		}
 	}
-}
-
-func (m *memory) Close() error {
-	close(m.closed)
+	for _, r := range rows(idp) {
+		try(r)
+	}
+	try(lastRow(idp))
+	if wrong > 0 {
+		return fmt.Errorf("%d wrong answers", wrong)
+	}
+	fmt.Fprintf(out, "%d calls, every answer as expected\n", calls)
 	return nil
 }
 
-func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case m.conns <- server:
-		return client, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// try makes the call, prints what comes of it, and reports whether that is what must come of it.
+func (r row) try(client *http.Client, out io.Writer) (right bool) {
+	var text string
+	var err error
+	if r.procedure == watch {
+		var n int
+		n, err = follow(context.Background(), client, r.enough, r.authorization...)
+		text = fmt.Sprintf("%d orders", n)
+	} else {
+		text, err = call(context.Background(), client, r.procedure, r.authorization...)
 	}
-}
-
-// serve serves in memory, and returns a client of it.
-func serve(handler http.Handler) (client *http.Client, stop func()) {
-	listener := &memory{make(chan net.Conn), make(chan struct{})}
-	server := &http.Server{Handler: handler}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		server.Serve(listener) // ends with Close
-	}()
-	transport := &http.Transport{DialContext: listener.dial}
-	return &http.Client{Transport: transport}, func() {
-		transport.CloseIdleConnections()
-		server.Close()
-		<-done
+	note := ""
+	if codeOf(err) != r.want {
+		note = fmt.Sprintf("  WRONG, want %s", nameOf(r.want))
 	}
-}
-
-const address = "http://orders.example"
-
-// request is a request with these Authorization headers.
-func request(authorization []string) *connect.Request[empty] {
-	req := connect.NewRequest(new(empty))
-	for _, value := range authorization {
-		req.Header().Add("Authorization", value)
+	fmt.Fprintf(out, "%-41s %s%s\n", r.what, nameOf(codeOf(err)), note)
+	var refusal *connect.Error
+	if !errors.As(err, &refusal) {
+		fmt.Fprintf(out, "    %s\n", text)
+		return note == ""
 	}
-	return req
-}
-
-// call makes a unary call.
-func call(ctx context.Context, client *http.Client, procedure string, authorization ...string) (string, error) {
-	res, err := connect.NewClient[empty, order](client, address+procedure).CallUnary(ctx, request(authorization))
-	if err != nil {
-		return "", err
+	fmt.Fprintf(out, "    %s\n", refusal.Message())
+	if challenge := refusal.Meta().Get("WWW-Authenticate"); challenge != "" && r.want == connect.CodePermissionDenied {
+		fmt.Fprintf(out, "%s\n", wrap("WWW-Authenticate: "+challenge))
 	}
-	return res.Msg.Value, nil
-}
-
-// follow reads a stream until it ends, or until enough messages have come.
-func follow(ctx context.Context, client *http.Client, enough int, authorization ...string) (n int, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := connect.NewClient[empty, order](client, address+watch).CallServerStream(ctx, request(authorization))
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		cancel()
-		stream.Close() // the cancellation is all that it can tell
-	}()
-	for n < enough {
-		if !stream.Receive() {
-			return n, stream.Err()
-		}
-		n++
-	}
-	return n, nil
-}
-
-// codeOf is the code of a call's error, 0 for none.
-func codeOf(err error) connect.Code {
-	if err == nil {
-		return 0
-	}
-	return connect.CodeOf(err)
+	return note == ""
 }
 
 func nameOf(code connect.Code) string {
@@ -198,67 +125,16 @@ func nameOf(code connect.Code) string {
 	return code.String()
 }
 
-// show makes the calls and prints what comes of them.
-func show(w io.Writer) error {
-	idp := mockidp.New()
-	handler, err := newHandler(idp)
-	if err != nil {
-		return err
-	}
-	client, stop := serve(handler)
-	defer stop()
-	contoso := idp.Tenant(mockidp.Contoso)
-	read := mockidp.Scopes("Orders.Read")
-	good := "Bearer " + contoso.Token(read)
-	rows := []struct {
-		what      string
-		procedure string
-		values    []string
-		want      connect.Code
-	}{
-		{"List: a user with the scope", list, []string{good}, 0},
-		{"List: no token", list, nil, connect.CodeUnauthenticated},
-		{"List: an expired token", list, []string{"Bearer " + contoso.Token(read, mockidp.ExpiresIn(-time.Hour))}, connect.CodeUnauthenticated},
-		{"List: a tenant that is not trusted", list, []string{"Bearer " + idp.Tenant(mockidp.Fabrikam).Token(read)}, connect.CodeUnauthenticated},
-		{"List: two Authorization headers", list, []string{good, good}, connect.CodeUnauthenticated},
-		{"List: another scope", list, []string{"Bearer " + contoso.Token(mockidp.Scopes("Orders.Write"))}, connect.CodePermissionDenied},
-		{"Forgotten: a procedure without a rule", forgotten, []string{good}, connect.CodePermissionDenied},
-		{"Watch (stream): a watcher, three orders", watch, []string{"Bearer " + contoso.Token(read, mockidp.Roles("Watcher"))}, 0},
-		{"Watch (stream): no watcher", watch, []string{good}, connect.CodePermissionDenied},
-		{"Watch (stream): until the token expires", watch, []string{"Bearer " + contoso.Token(read, mockidp.Roles("Watcher"), mockidp.ExpiresIn(2*time.Second))}, connect.CodeUnauthenticated},
-	}
-	wrong := 0
-	for _, row := range rows {
-		var text string
-		var err error
-		if row.procedure == watch {
-			enough := 3
-			if row.want == connect.CodeUnauthenticated {
-				enough = 100
-			}
-			var n int
-			n, err = follow(context.Background(), client, enough, row.values...)
-			text = fmt.Sprintf("%d orders", n)
-		} else {
-			text, err = call(context.Background(), client, row.procedure, row.values...)
+// wrap breaks a text at spaces into lines that fit a terminal.
+func wrap(text string) string {
+	var lines []string
+	line := "   "
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > 80 {
+			lines = append(lines, line)
+			line = "     "
 		}
-		own := new(connect.Error)
-		if errors.As(err, &own) {
-			text = own.Message()
-		}
-		note := ""
-		if codeOf(err) != row.want {
-			note = fmt.Sprintf("  WRONG, want %s", nameOf(row.want))
-			wrong++
-		}
-		fmt.Fprintf(w, "%-41s %-17s %s%s\n", row.what, nameOf(codeOf(err)), text, note)
-		if challenge := own.Meta().Get("WWW-Authenticate"); challenge != "" && row.want == connect.CodePermissionDenied {
-			fmt.Fprintf(w, "    WWW-Authenticate: %s\n", challenge)
-		}
+		line += " " + word
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%d wrong answers", wrong)
-	}
-	fmt.Fprintf(w, "%d calls, every answer as expected\n", len(rows))
-	return nil
+	return strings.Join(append(lines, line), "\n")
 }
