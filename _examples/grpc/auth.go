@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -14,7 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// auth are the interceptors: what a server of yours needs, to be taken as it stands.
+// auth are the interceptors: what a server of yours needs, to be taken as it stands. gRPC has decoded the message of a unary call when
+// they run: [grpc.MaxRecvMsgSize] bounds it, 4 MiB without it.
 type auth struct {
 	verifier *identity.Verifier
 	// rules are by full method name. A method that has none is refused: a new one cannot be left open by oversight.
@@ -31,7 +33,8 @@ func (a *auth) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	return handler(ctx, req)
 }
 
-// stream is a [grpc.StreamServerInterceptor]. A stream ends when the token of its caller does.
+// stream is a [grpc.StreamServerInterceptor]. A stream ends when the token of its caller does; one
+// whose tenant is removed meanwhile lasts until then.
 func (a *auth) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, refusal := a.admit(ss.Context(), info.FullMethod)
 	if refusal != nil {
@@ -44,7 +47,7 @@ func (a *auth) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 		defer cancel()
 	}
 	err := handler(srv, &serverStream{ss, ctx})
-	if context.Cause(ctx) == identity.ErrExpired {
+	if errors.Is(context.Cause(ctx), identity.ErrExpired) {
 		refusal := a.verifier.Refuse(ctx, identity.ErrExpired)
 		ss.SetTrailer(trailer(refusal))
 		return statusOf(refusal)
@@ -60,11 +63,13 @@ type serverStream struct {
 func (s *serverStream) Context() context.Context { return s.ctx }
 
 // admit authenticates the call and asks the method's rule. gRPC's metadata are header fields by another name, so the rules about
-// them are those of HTTP: exactly one value, Bearer and one token. It always returns a context.
+// them are those of HTTP: exactly one value, Bearer and one token. It returns a context with a refusal, too, for the trailer.
 func (a *auth) admit(ctx context.Context, method string) (context.Context, *identity.Error) {
 	rule, ok := a.rules[method]
 	if !ok {
-		return ctx, a.verifier.Refuse(ctx, &identity.Error{Status: http.StatusForbidden, Reason: "method_without_rule", Description: "Nobody may call this method."})
+		return ctx, a.verifier.Refuse(ctx, &identity.Error{
+			Status: http.StatusForbidden, Reason: "method_without_rule", Description: "Nobody may call this method.",
+		})
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, Header: http.Header{"Authorization": md.Get("authorization")}}

@@ -18,11 +18,11 @@ import (
 func start(t *testing.T) (*mockidp.Server, *grpc.ClientConn) {
 	t.Helper()
 	idp := mockidp.New()
-	server, err := newServer(idp)
+	server, err := newServer(idp.Client())
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, stop, err := connect(server)
+	conn, stop, err := serve(server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +36,11 @@ func TestShow(t *testing.T) {
 		var out bytes.Buffer
 		if err := show(&out); err != nil || !strings.Contains(out.String(), "orders of contoso") {
 			t.Fatalf("%v\n%s", err, &out)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 81 && strings.Contains(strings.TrimSpace(line), " ") { // an address cannot be broken
+				t.Errorf("wider than a terminal: %s", line)
+			}
 		}
 	})
 }
