@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ func TestShow(t *testing.T) {
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w, err := newWorld()
+	w, err := newWorld(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,5 +130,36 @@ func TestNeedsUser(t *testing.T) {
 	}
 	if got := w.idp.Count(mockidp.TokenEndpoint); got != 1 {
 		t.Errorf("got=%d exchanges, want that of the user alone", got)
+	}
+}
+
+// The caller is told that something is wrong behind, and the log says what.
+func TestCauseIsLogged(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	w, err := newWorld(slog.New(slog.NewTextHandler(&lines, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jo := token(t, w, mockidp.Contoso, "jo@contoso.example", "")
+	w.idp.Inject(mockidp.Fault{Endpoint: mockidp.TokenEndpoint, Status: http.StatusUnauthorized, Body: []byte(`{"error":"invalid_client","error_description":"AADSTS7000222: the secret has expired"}`)})
+	resp := w.call("/orders", jo)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusBadGateway || strings.Contains(string(body), "AADSTS") {
+		t.Fatalf("got=%d %s %v, want 502 without the cause", resp.StatusCode, body, err)
+	}
+	if !strings.Contains(lines.String(), "AADSTS7000222") || strings.Contains(lines.String(), jo[:16]) {
+		t.Fatalf("got=%s, want the cause and no token", &lines)
+	}
+}
+
+// An answer is passed on whole or not at all.
+func TestReadAll(t *testing.T) {
+	t.Parallel()
+	if body, err := readAll(strings.NewReader(strings.Repeat("x", maxBody))); err != nil || len(body) != maxBody {
+		t.Fatalf("got=%d bytes %v", len(body), err)
+	}
+	if body, err := readAll(strings.NewReader(strings.Repeat("x", maxBody+1))); err == nil || body != nil {
+		t.Fatalf("got=%d bytes %v, want an error", len(body), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/echo-identity/identity"
@@ -17,24 +18,17 @@ const (
 	ordersScope  = "api://" + mockidp.API + "/Orders.Read"           // what the gateway asks for
 )
 
-// world is the gateway, the API behind it, and Microsoft, all in memory.
+// world is the gateway, the downstream API, and Microsoft, all in memory.
 type world struct {
 	idp     *mockidp.Server
 	gateway http.Handler
-	broken  atomic.Int32 // the status that the API behind answers with, whoever asks; 0: it works
+	logger  *slog.Logger
+	broken  atomic.Int32 // the status that the downstream API answers with, whoever asks; 0: it works
 }
 
-func newWorld() (*world, error) {
-	directory := mockidp.DefaultDirectory()
-	for i := range directory.Tenants {
-		for j := range directory.Tenants[i].Applications {
-			if app := &directory.Tenants[i].Applications[j]; app.ID == mockidp.MiddleTier {
-				app.OptionalClaims = []string{"xms_cc", "acrs", "idtyp"} // to know which clients understand claims challenges
-			}
-		}
-	}
-	w := &world{idp: mockidp.New(mockidp.WithDirectory(directory))}
-	behind, err := w.newOrders()
+func newWorld(logger *slog.Logger) (*world, error) {
+	w := &world{idp: mockidp.New(mockidp.WithDirectory(directory())), logger: logger}
+	downstream, err := w.newOrders()
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +47,23 @@ func newWorld() (*world, error) {
 		return nil, err
 	}
 	w.gateway = newGateway(&gateway{
-		verifier: verifier, msal: client, address: "https://orders.example", scopes: []string{ordersScope}, http: &http.Client{Transport: inMemory{behind}},
+		verifier: verifier, msal: client, downstream: "https://orders.example", scopes: []string{ordersScope},
+		http: &http.Client{Transport: inMemory{downstream}, Timeout: 10 * time.Second}, // in production, leave out the Transport
 	})
 	return w, nil
+}
+
+// directory is the mock's own, with a registration of the gateway whose tokens say which clients understand claims challenges.
+func directory() mockidp.Directory {
+	d := mockidp.DefaultDirectory()
+	for i := range d.Tenants {
+		for j := range d.Tenants[i].Applications {
+			if app := &d.Tenants[i].Applications[j]; app.ID == mockidp.MiddleTier {
+				app.OptionalClaims = []string{"xms_cc", "acrs", "idtyp"}
+			}
+		}
+	}
+	return d
 }
 
 // config is that of either API.
@@ -63,12 +71,12 @@ func (w *world) config(clientID string) identity.Config {
 	return identity.Config{
 		ClientID: clientID,
 		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso, Name: "contoso"}, identity.Tenant{ID: mockidp.Fabrikam, Name: "fabrikam"}),
-		Keys:     identity.KeyOptions{HTTPClient: w.idp.Client()},         // in production, leave this out,
-		Observe:  identity.Observe{Logger: slog.New(slog.DiscardHandler)}, // and this
+		Keys:     identity.KeyOptions{HTTPClient: w.idp.Client()}, // in production, leave this out,
+		Observe:  identity.Observe{Logger: w.logger},              // and this
 	}
 }
 
-// newOrders is the API behind. It knows users, and that the gateway is their client; not who called the gateway.
+// newOrders is the downstream API. It knows users, and that the gateway is their client; not who called the gateway.
 func (w *world) newOrders() (http.Handler, error) {
 	mw, err := w.config(mockidp.API).ToMiddleware()
 	if err != nil {
@@ -105,7 +113,9 @@ func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // signIn gets a user a token for the gateway. claims is the JSON of a claims challenge, or of what the client declares.
 func (w *world) signIn(tenant, login, claims string) (string, error) {
-	tokens, err := w.idp.Tenant(tenant).SignIn(mockidp.SignIn{Client: mockidp.NativeClient, Login: login, Scopes: []string{gatewayScope}, Claims: claims})
+	tokens, err := w.idp.Tenant(tenant).SignIn(mockidp.SignIn{
+		Client: mockidp.NativeClient, Login: login, Scopes: []string{gatewayScope}, Claims: claims,
+	})
 	return tokens.AccessToken, err
 }
 
