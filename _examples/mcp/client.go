@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,7 +65,8 @@ func (a *agent) authorize(ctx context.Context, args *auth.AuthorizationArgs) (*a
 		return nil, err
 	}
 	query := page.Query()
-	if !strings.Contains(query.Get("scope"), a.api+"/") { // the token would be for Microsoft Graph, and go to this server
+	ours := func(scope string) bool { return strings.HasPrefix(scope, a.api+"/") }
+	if !slices.ContainsFunc(strings.Fields(query.Get("scope")), ours) { // the token would be for Microsoft Graph, and go to this server
 		return nil, fmt.Errorf("the server names no scope of %s", a.api)
 	}
 	query.Del("resource") // AADSTS901002, AADSTS9010010
@@ -85,7 +87,8 @@ func (a *agent) scopes(discovered []string) []string {
 		if !strings.Contains(scope, "/") {
 			scope = a.api + "/" + scope
 		}
-		if api, name := scope[:strings.LastIndex(scope, "/")], scope[strings.LastIndex(scope, "/")+1:]; api == a.api && name != "" {
+		name, ok := strings.CutPrefix(scope, a.api+"/")
+		if ok && name != "" && !strings.Contains(name, "/") {
 			own = append(own, scope)
 		}
 	}

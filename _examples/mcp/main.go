@@ -3,6 +3,8 @@
 // one. Microsoft is mockidp, in memory; the server listens on the loopback interface; no other network, no account.
 //
 //	go run .
+//
+// server.go is what a server of yours would have, client.go what a client.
 package main
 
 import (
@@ -12,14 +14,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
-	"github.com/echo-identity/identity"
 	"github.com/echo-identity/identity/mockidp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -30,108 +28,82 @@ func main() {
 	}
 }
 
-const (
-	issuer = "https://login.microsoftonline.com/" + mockidp.Contoso + "/v2.0"
-	api    = "api://" + mockidp.API
-)
-
-// world is a server and what it needs.
-type world struct {
-	idp       *mockidp.Server
-	endpoint  string // of the server
-	transport http.RoundTripper
-	stop      func()
-}
-
-func newWorld() (*world, error) {
-	idp := mockidp.New()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// show makes the calls and prints what comes of them.
+func show(out io.Writer) error {
+	w, err := newWorld()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	w := &world{idp: idp, endpoint: "http://" + listener.Addr().String() + "/mcp"} // loopback only: a token travels over TLS
-	handler, err := newHandler(identity.Config{
-		ClientID: mockidp.API,
-		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso, Name: "contoso"}),
-		Resource: identity.Resource{
-			URL: w.endpoint, AuthorizationServers: []string{issuer}, Scopes: []string{api + "/access_as_user"}, Name: "Orders",
-		},
-		Keys:    identity.KeyOptions{HTTPClient: idp.Client()},           // in production, leave this out,
-		Observe: identity.Observe{Logger: slog.New(slog.DiscardHandler)}, // and this
-	})
+	defer w.stop()
+	s := &story{w: w, out: out}
+	ctx := context.Background()
+	if err := s.refusals(ctx); err != nil {
+		return err
+	}
+	for _, user := range []struct{ login, key string }{
+		{"jo@contoso.example", mockidp.Contoso + "." + mockidp.User},
+		{"pat@contoso.example", mockidp.Contoso + "." + mockidp.PasswordUser},
+	} {
+		if err := s.calls(ctx, user.login, user.key); err != nil {
+			return err
+		}
+	}
+	if s.wrong > 0 {
+		return fmt.Errorf("%d wrong answers", s.wrong)
+	}
+	fmt.Fprintln(out, "every answer as expected")
+	return nil
+}
+
+type story struct {
+	w     *world
+	out   io.Writer
+	wrong int
+}
+
+func (s *story) tell(what, got string, right bool) {
+	fmt.Fprintf(s.out, "%s\n%s\n", what, wrap(got))
+	if !right {
+		s.wrong++
+		fmt.Fprintln(s.out, "    WRONG")
+	}
+}
+
+// refusals are those in front of MCP.
+func (s *story) refusals(ctx context.Context) error {
+	resp, _, err := s.w.post(ctx, "", "whoami", nil)
 	if err != nil {
-		listener.Close()
-		return nil, err
+		return err
 	}
-	server := &http.Server{Handler: handler}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		server.Serve(listener) // ends with Close
-	}()
-	sockets := &http.Transport{}
-	w.transport = byHost{listener.Addr().String(), sockets, idp.Client().Transport}
-	w.stop = func() {
-		sockets.CloseIdleConnections()
-		server.Close()
-		<-done
+	challenge := resp.Header.Get("WWW-Authenticate")
+	s.tell("A call without a token: the challenge names the metadata", resp.Status+" "+challenge,
+		resp.StatusCode == http.StatusUnauthorized && strings.Contains(challenge, "resource_metadata="))
+	stranger := s.w.idp.Tenant(mockidp.Fabrikam).Token(mockidp.Scopes("access_as_user"))
+	if resp, _, err = s.w.post(ctx, stranger, "whoami", nil); err != nil {
+		return err
 	}
-	return w, nil
+	s.tell("A token of a tenant that is not trusted", resp.Status, resp.StatusCode == http.StatusUnauthorized)
+	return nil
 }
 
-// byHost reaches the server over the loopback interface, and Microsoft in memory.
-type byHost struct {
-	host              string
-	server, elsewhere http.RoundTripper
-}
-
-func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == b.host {
-		return b.server.RoundTrip(r)
-	}
-	return b.elsewhere.RoundTrip(r)
-}
-
-// agentOf is a client in front of which somebody sits. In production, browser opens one, and waits at the redirect URI.
-func (w *world) agentOf(login string, pages *int) *agent {
-	return &agent{
-		clientID: mockidp.NativeClient, redirect: "http://localhost", issuer: issuer, api: api, transport: w.transport,
-		browser: func(_ context.Context, address string) (url.Values, error) {
-			*pages++
-			redirect, err := w.idp.Walk(address, login)
-			if err != nil {
-				return nil, err
-			}
-			if code := redirect.Values.Get("error"); code != "" {
-				return nil, fmt.Errorf("%s: %s", code, redirect.Values.Get("error_description"))
-			}
-			return redirect.Values, nil
-		},
-	}
-}
-
-// post sends a call without an SDK. headers are those of version 2026-07-28, or none.
-func (w *world) post(ctx context.Context, token, tool string, headers map[string]string) (*http.Response, string, error) {
-	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":{}}}`, tool)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.endpoint, strings.NewReader(body))
+// calls are those of one user, who signs in when the server asks for it.
+func (s *story) calls(ctx context.Context, login, key string) error {
+	signIns := 0
+	session, err := s.w.agentOf(login, &signIns).connect(ctx, s.w.endpoint)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json, text/event-stream")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+	defer session.Close()
+	for _, step := range []struct{ tool, want string }{{"whoami", key}, {"list_orders", "an order of contoso"}} {
+		answer, err := call(ctx, session, step.tool)
+		if err != nil {
+			answer = err.Error()
+		}
+		s.tell(fmt.Sprintf("%s calls %s; signed in so far: %d", login, step.tool, signIns), answer, err == nil && strings.Contains(answer, step.want))
 	}
-	for name, value := range headers {
-		r.Header.Set(name, value)
-	}
-	resp, err := w.transport.RoundTrip(r)
-	if err != nil {
-		return nil, "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	return resp, string(text), err
+	_, err = call(ctx, session, "forgotten")
+	s.tell(login+" calls forgotten, a tool without a rule", fmt.Sprint(err), err != nil)
+	return nil
 }
 
 // call calls a tool, and returns its answer in JSON.
@@ -140,67 +112,24 @@ func call(ctx context.Context, session *mcp.ClientSession, tool string) (string,
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(result.StructuredContent)
 	if result.IsError {
-		err = errors.New("the tool has failed")
+		return "", errors.New("the tool has failed")
 	}
+	text, err := json.Marshal(result.StructuredContent)
 	return string(text), err
 }
 
-// show makes the calls and prints what comes of them.
-func show(out io.Writer) error {
-	ctx := context.Background()
-	w, err := newWorld()
-	if err != nil {
-		return err
-	}
-	defer w.stop()
-	wrong := 0
-	row := func(what, got string, right bool) {
-		note := ""
-		if !right {
-			wrong++
-			note = "  WRONG"
+// wrap breaks a text at spaces, and JSON behind commas, into lines that fit a terminal.
+func wrap(text string) string {
+	text = strings.ReplaceAll(text, `,"`, `, "`)
+	var lines []string
+	line := "   "
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > 80 {
+			lines = append(lines, line)
+			line = "     "
 		}
-		fmt.Fprintf(out, "%s\n    %s%s\n", what, got, note)
+		line += " " + word
 	}
-
-	resp, _, err := w.post(ctx, "", "whoami", nil)
-	if err != nil {
-		return err
-	}
-	challenge := resp.Header.Get("WWW-Authenticate")
-	row("A call without a token: the challenge names the metadata", resp.Status+" "+challenge,
-		resp.StatusCode == http.StatusUnauthorized && strings.Contains(challenge, "resource_metadata="))
-	resp, _, err = w.post(ctx, w.idp.Tenant(mockidp.Fabrikam).Token(mockidp.Scopes("access_as_user")), "whoami", nil)
-	if err != nil {
-		return err
-	}
-	row("A token of a tenant that is not trusted", resp.Status, resp.StatusCode == http.StatusUnauthorized)
-
-	for _, user := range []struct{ login, key string }{
-		{"jo@contoso.example", mockidp.Contoso + "." + mockidp.User},
-		{"pat@contoso.example", mockidp.Contoso + "." + mockidp.PasswordUser},
-	} {
-		pages := 0
-		session, err := w.agentOf(user.login, &pages).connect(ctx, w.endpoint)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		for _, step := range []struct{ tool, want string }{{"whoami", user.key}, {"list_orders", "an order of contoso"}} {
-			answer, err := call(ctx, session, step.tool)
-			if err != nil {
-				answer = err.Error()
-			}
-			row(fmt.Sprintf("%s calls %s, after signing in %d times", user.login, step.tool, pages), answer, err == nil && strings.Contains(answer, step.want))
-		}
-		_, err = call(ctx, session, "forgotten")
-		row(user.login+" calls forgotten, a tool without a rule", fmt.Sprint(err), err != nil)
-	}
-	if wrong > 0 {
-		return fmt.Errorf("%d wrong answers", wrong)
-	}
-	fmt.Fprintln(out, "every answer as expected")
-	return nil
+	return strings.Join(append(lines, line), "\n")
 }

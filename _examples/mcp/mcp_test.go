@@ -62,8 +62,8 @@ func TestSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := start(t)
-			pages := 0
-			a := w.agentOf("jo@contoso.example", &pages)
+			signIns := 0
+			a := w.agentOf("jo@contoso.example", &signIns)
 			signIn := a.signIn()
 			row.change(a, signIn)
 			session, err := a.connectWith(t.Context(), w.endpoint, signIn)

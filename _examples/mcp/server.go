@@ -25,7 +25,7 @@ func (rules toolRules) of(tool string) identity.Rule {
 	}
 }
 
-// handler answers a call that may not be with the status and the challenge of HTTP, from which a client learns which scope to ask for. It
+// handler answers a call that is not allowed with the status and the challenge of HTTP, from which a client learns which scope to ask for. It
 // goes by Mcp-Name, which clients send since version 2026-07-28 of the protocol: others are left to middleware.
 func (rules toolRules) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
