@@ -4,7 +4,8 @@
 //	go run -C _examples/openapi .          makes requests and ends with 0 only if every answer is the expected one
 //	go run -C _examples/openapi . -serve   stays, for Swagger UI in a browser
 //
-// It speaks to nothing but this machine: mockidp stands in for Microsoft.
+// It speaks to nothing but this machine: mockidp stands in for Microsoft. openapi.yaml, server.go, docs.go and orders.go are what an API
+// of yours would have.
 package main
 
 import (

@@ -57,6 +57,19 @@ func TestShowCanFail(t *testing.T) {
 	}
 }
 
+// A body that is larger than any order is not read to its end.
+func TestBodyLimit(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	token := w.idp.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Write"), mockidp.IssuedBy(w.idp.URL))
+	for size, status := range map[int]int{1 << 10: http.StatusCreated, 2 << 20: http.StatusRequestEntityTooLarge} {
+		body := `{"item": "ink"` + strings.Repeat(" ", size) + `}`
+		if got, err := send(t.Context(), http.MethodPost, w.url+"/orders", token, body); err != nil || got.status != status {
+			t.Errorf("%d bytes: got=%v %v, want=%d", size, got, err, status)
+		}
+	}
+}
+
 // The document that is served says where to sign in, is valid, and asks for the scopes that it declares.
 func TestDocument(t *testing.T) {
 	t.Parallel()

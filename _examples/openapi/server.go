@@ -8,8 +8,10 @@ import (
 
 	"github.com/echo-identity/identity"
 	"github.com/echo-identity/identity/oapi"
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 	echomiddleware "github.com/oapi-codegen/echo-middleware"
 )
 
@@ -40,6 +42,39 @@ type config struct {
 // newServer is what the example is about: the generated routes, behind the security that the document asks for. A document that
 // requires what could not be enforced is an error, now and not with the first request.
 func newServer(cfg config) (*echo.Echo, error) {
+	document, err := newDocument(cfg)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := identity.New(identity.Config{
+		ClientID: cfg.clientID,
+		Tenants:  identity.NewRegistry(cfg.tenant),
+		Observe:  identity.Observe{Logger: cfg.logger},
+	})
+	if err != nil {
+		return nil, err
+	}
+	authenticate, err := oapi.New(verifier, document, oapi.Options{AppIDURI: cfg.appIDURI})
+	if err != nil {
+		return nil, err
+	}
+
+	e := echo.New()
+	e.Use(middleware.Recover(), middleware.BodyLimit("1M")) // the validator reads bodies whole
+	api := e.Group("", echomiddleware.OapiRequestValidatorWithOptions(document, &echomiddleware.Options{
+		Options: openapi3filter.Options{AuthenticationFunc: authenticate},
+	}))
+	RegisterHandlers(api, &orders{byTenant: make(map[string][]Order)})
+
+	e.GET("/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, document) })
+	if err := addDocs(e, cfg); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// newDocument is openapi.yaml with the security schemes: where to sign in.
+func newDocument(cfg config) (*openapi3.T, error) {
 	document, err := GetSpec()
 	if err != nil {
 		return nil, err
@@ -57,28 +92,5 @@ func newServer(cfg config) (*echo.Echo, error) {
 	if err := document.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	verifier, err := identity.New(identity.Config{
-		ClientID: cfg.clientID,
-		Tenants:  identity.NewRegistry(cfg.tenant),
-		Observe:  identity.Observe{Logger: cfg.logger},
-	})
-	if err != nil {
-		return nil, err
-	}
-	authenticate, err := oapi.New(verifier, document, oapi.Options{AppIDURI: cfg.appIDURI})
-	if err != nil {
-		return nil, err
-	}
-
-	e := echo.New()
-	api := e.Group("", echomiddleware.OapiRequestValidatorWithOptions(document, &echomiddleware.Options{
-		Options: openapi3filter.Options{AuthenticationFunc: authenticate},
-	}))
-	RegisterHandlers(api, &orders{byTenant: make(map[string][]Order)})
-
-	e.GET("/openapi.json", func(c echo.Context) error { return c.JSON(http.StatusOK, document) })
-	if err := addDocs(e, cfg); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return document, nil
 }

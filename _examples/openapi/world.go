@@ -19,7 +19,7 @@ const (
 	appIDURI  = "api://" + apiID
 	docsID    = mockidp.Client
 	jobID     = mockidp.Daemon
-	jobSecret = "a-secret-of-the-example"
+	jobSecret = "a-secret-of-the-example" // in production from a vault, or none: a managed identity
 	closeAll  = "Orders.Close.All"
 	user      = "jo@contoso.example"
 	colleague = "pat@contoso.example"
