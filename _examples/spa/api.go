@@ -19,11 +19,12 @@ const (
 	apiURI     = "api://" + apiID + "/"
 )
 
-// apiSettings are what differs between this example and production.
+// apiSettings are what differs between this example and production, which needs neither microsoft (and so no Cloud and no Hosts) nor
+// client.
 type apiSettings struct {
 	page      string       // the origin of the page, the only one whose scripts may call
-	microsoft string       // the origin of the mock; in production leave out Cloud, Hosts
-	client    *http.Client // that trusts the mock's certificate; and this
+	microsoft string       // the origin of the mock
+	client    *http.Client // trusts the mock's certificate
 	logger    *slog.Logger
 }
 
@@ -65,7 +66,7 @@ func newAPI(s apiSettings) (*echo.Echo, error) {
 		AllowHeaders:  []string{echo.HeaderAuthorization},
 		ExposeHeaders: []string{echo.HeaderWWWAuthenticate, echo.HeaderRetryAfter},
 		MaxAge:        int(time.Hour.Seconds()),
-	}), authenticate)
+	}), noStore, authenticate)
 	e.GET("/orders", listOrders, identity.RequireScope(ordersRead))
 	e.POST("/jobs", runJob, identity.RequireScope(jobsRun))
 	return e, nil
@@ -79,20 +80,27 @@ var orders = map[string][]string{
 }
 
 func listOrders(c echo.Context) error {
-	a := answerTo(c)
 	p, _ := identity.From(c)
+	a := answerTo(p)
 	a.Orders = orders[p.TenantID]
 	return c.JSON(http.StatusOK, a)
 }
 
 func runJob(c echo.Context) error {
-	a := answerTo(c)
+	p, _ := identity.From(c)
+	a := answerTo(p)
 	a.Job = "accepted"
 	return c.JSON(http.StatusAccepted, a)
 }
 
-func answerTo(c echo.Context) answer {
-	p, _ := identity.From(c)
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+func answerTo(p *identity.Principal) answer {
 	return answer{User: p.UserKey(), Tenant: p.Tenant().Name, Policy: p.Policy}
+}
+
+// noStore keeps answers out of caches: they are one user's.
+func noStore(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		return next(c)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -114,21 +115,9 @@ type outcome struct {
 
 // run makes the request; fault says how the answer differs from the expected one.
 func (c check) run(ctx context.Context, client *http.Client) (got outcome, fault string, err error) {
-	req, err := http.NewRequestWithContext(ctx, c.method, c.url, nil)
+	req, err := c.request(ctx)
 	if err != nil {
 		return got, "", err
-	}
-	for name, value := range map[string]string{"Authorization": c.token, "Origin": c.origin, "Access-Control-Request-Method": c.ask} {
-		switch {
-		case value == "":
-		case name == "Authorization":
-			req.Header.Set(name, "Bearer "+value)
-		default:
-			req.Header.Set(name, value)
-		}
-	}
-	if c.ask != "" {
-		req.Header.Set("Access-Control-Request-Headers", "authorization")
 	}
 	res, err := client.Do(req)
 	if err != nil {
@@ -139,46 +128,100 @@ func (c check) run(ctx context.Context, client *http.Client) (got outcome, fault
 	if err != nil {
 		return got, "", err
 	}
-	got.status = res.StatusCode
+	got = outcome{res.StatusCode, c.note()}
 	if res.StatusCode != c.status {
 		return got, fmt.Sprintf("want %d; %s", c.status, body), nil
 	}
-	if may := res.Header.Get("Access-Control-Allow-Origin"); (may != "") != c.allowed || c.allowed && may != c.origin {
-		return got, fmt.Sprintf("Access-Control-Allow-Origin %q", may), nil
+	for _, fault := range []string{c.cors(res.Header), c.challenge(res.Header), c.body(body)} {
+		if fault != "" {
+			return got, fault, nil
+		}
 	}
-	if c.allowed && c.ask != "" && !strings.EqualFold(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
-		return got, "the page may not send Authorization", nil
+	return got, "", nil
+}
+
+func (c check) request(ctx context.Context) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, c.method, c.url, nil)
+	if err != nil {
+		return nil, err
 	}
-	challenge := res.Header.Get("WWW-Authenticate")
-	if refused := res.StatusCode == 401 || res.StatusCode == 403; refused != (challenge != "") ||
-		refused && !strings.Contains(res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate") {
-		return got, fmt.Sprintf("challenge %q", challenge), nil
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.origin != "" {
+		req.Header.Set("Origin", c.origin)
+	}
+	if c.ask != "" {
+		req.Header.Set("Access-Control-Request-Method", c.ask)
+		req.Header.Set("Access-Control-Request-Headers", "authorization")
+	}
+	return req, nil
+}
+
+// note is for people: who was let in, or what a client is told.
+func (c check) note() string {
+	note := c.says
+	switch {
+	case c.want.Tenant != "":
+		note = strings.TrimSpace(c.want.Tenant + " " + c.want.Policy)
+	case c.scope != "":
+		note = "ask for " + c.scope
+	}
+	if c.origin != "" && !c.allowed {
+		note = strings.TrimLeft(note+", which the page cannot read", ", ")
+	}
+	return note
+}
+
+// cors finds what is wrong with the headers that say who may read the answer.
+func (c check) cors(h http.Header) (fault string) {
+	origin := ""
+	if c.allowed {
+		origin = c.origin
+	}
+	if got := h.Get("Access-Control-Allow-Origin"); got != origin {
+		return fmt.Sprintf("Access-Control-Allow-Origin %q, want %q", got, origin)
+	}
+	if c.allowed && c.ask != "" && !strings.EqualFold(h.Get("Access-Control-Allow-Headers"), "Authorization") {
+		return "the page may not send Authorization"
+	}
+	return ""
+}
+
+// challenge finds what is wrong with the challenge of a refusal, which the page has to be able to read.
+func (c check) challenge(h http.Header) (fault string) {
+	challenge := h.Get("WWW-Authenticate")
+	if c.status != http.StatusUnauthorized && c.status != http.StatusForbidden {
+		if challenge != "" {
+			return fmt.Sprintf("challenge %q, want none", challenge)
+		}
+		return ""
+	}
+	if exposed := h.Get("Access-Control-Expose-Headers"); challenge == "" || !strings.Contains(exposed, "WWW-Authenticate") {
+		return fmt.Sprintf("challenge %q, exposed %q", challenge, exposed)
 	}
 	_, says, _ := strings.Cut(challenge, `error_description="`)
 	if says, _, _ = strings.Cut(says, `"`); says != c.says {
-		return got, fmt.Sprintf("challenge %q, want %q", challenge, c.says), nil
+		return fmt.Sprintf("challenge %q, want %q", challenge, c.says)
 	}
-	if c.scope != "" && !strings.Contains(challenge, c.scope) {
-		return got, fmt.Sprintf("challenge %q", challenge), nil
+	if !strings.Contains(challenge, c.scope) {
+		return fmt.Sprintf("challenge %q, want the scope %s", challenge, c.scope)
 	}
-	switch {
-	case c.want.Tenant != "":
-		var a answer
-		if err := json.Unmarshal(body, &a); err != nil {
-			return got, err.Error(), nil
-		}
-		a.User = ""
-		if have, want := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", c.want); have != want {
-			return got, have + ", want " + want, nil
-		}
-		got.note = strings.TrimRight(a.Tenant+" "+a.Policy, " ")
-	case c.scope != "":
-		got.note = "ask for " + c.scope
-	default:
-		got.note = c.says
+	return ""
+}
+
+// body finds what is wrong with the answer of the API, but for the user.
+func (c check) body(body []byte) (fault string) {
+	if c.want.Tenant == "" {
+		return ""
 	}
-	if c.origin != "" && !c.allowed {
-		got.note = strings.TrimLeft(got.note+", which the page cannot read", ", ")
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return err.Error()
 	}
-	return got, "", nil
+	a.User = ""
+	if !reflect.DeepEqual(a, c.want) {
+		return fmt.Sprintf("%+v, want %+v", a, c.want)
+	}
+	return ""
 }
