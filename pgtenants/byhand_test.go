@@ -73,7 +73,8 @@ func TestGuards(t *testing.T) {
 	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
 	r.upsert(t, identity.Tenant{ID: tenantA})
 	for _, statement := range []string{
-		"TRUNCATE identity.tenants", "TRUNCATE identity.tenant_history", "UPDATE identity.tenant_history SET changed_by = 'nobody'",
+		"TRUNCATE identity.tenants", "TRUNCATE identity.tenant_history", "SET session_replication_role = replica; TRUNCATE identity.tenants",
+		"UPDATE identity.tenants SET disabled_at = 'infinity'", "UPDATE identity.tenant_history SET changed_by = 'nobody'",
 		"DELETE FROM identity.tenant_history", "UPDATE identity.tenants SET tenant_id = '" + tenantB + "'",
 		"UPDATE identity.tenants SET kind = 'external'",
 		"BEGIN; UPDATE identity.tenants SET name = 'x'; PREPARE TRANSACTION 'x'", // would keep its turn
@@ -163,6 +164,40 @@ func TestTurn(t *testing.T) {
 	if err != nil || order != "ab" {
 		t.Errorf("got=%q, %v, want=ab", order, err)
 	}
+}
+
+// A sequence that lags behind the history, as after half a restore, would give changes numbers that replicas have passed. They are refused.
+func TestSequenceBehind(t *testing.T) {
+	t.Parallel()
+	url := databaseURL(t)
+	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
+	r.upsert(t, identity.Tenant{ID: tenantA}, identity.Tenant{ID: tenantB})
+	r.upsert(t, identity.Tenant{ID: tenantX})
+	execute(t, url, `SET session_replication_role = replica; DELETE FROM identity.tenant_history WHERE change < 3`, // old rows may go
+		"SELECT setval('identity.tenant_change', 1, false)")
+	if err := r.Remove(t.Context(), jane, tenantA); err == nil || !strings.Contains(err.Error(), "tenant_change is behind") {
+		t.Errorf("got=%v, want a refusal", err)
+	}
+	execute(t, url, "SELECT setval('identity.tenant_change', max(change)) FROM identity.tenant_history")
+	if err := r.Remove(t.Context(), jane, tenantA); err != nil {
+		t.Fatal(err)
+	}
+	within(t, r.Sync)
+	r.wants(t, tenantA, unknown)
+}
+
+// Without the row of tenant_turn, as after a restore of the schema only, nobody could wait for a turn: changes are refused.
+func TestNoTurn(t *testing.T) {
+	t.Parallel()
+	url := databaseURL(t)
+	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
+	execute(t, url, "DELETE FROM identity.tenant_turn")
+	if err := r.Upsert(t.Context(), jane, identity.Tenant{ID: tenantA}); err == nil || !strings.Contains(err.Error(), "tenant_turn") {
+		t.Errorf("got=%v, want a refusal", err)
+	}
+	execute(t, url, "INSERT INTO identity.tenant_turn VALUES (true)")
+	r.upsert(t, identity.Tenant{ID: tenantA})
+	r.wants(t, tenantA, "")
 }
 
 // Writers at once: nothing is lost, nobody waits for ever.

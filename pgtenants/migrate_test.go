@@ -145,6 +145,15 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%s: got=%v, want permission denied", statement, err)
 		}
 	}
+	// Nor by a trigger on a table of their own, which would run as the owner.
+	for _, role := range []string{api, admin} {
+		err := attempt(t, pgtest.URL(addr, role, name), "CREATE TEMP TABLE mine (LIKE identity.tenants INCLUDING DEFAULTS)",
+			"CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION identity.record_change()",
+			"INSERT INTO mine (tenant_id, updated_by) VALUES ('"+tenantB+"', 'the king')")
+		if sqlState(err) != "42501" {
+			t.Errorf("%s: a trigger of one's own: got=%v, want permission denied", role, err)
+		}
+	}
 	var who string
 	if err := reading.pool.QueryRow(t.Context(), "SELECT changed_by || ' ' || db_user FROM identity.tenant_history").Scan(&who); err != nil || who != jane+" "+admin {
 		t.Errorf("got=%q, %v, want=%q", who, err, jane+" "+admin)

@@ -63,6 +63,7 @@ CREATE TABLE {{schema}}.tenants (
 	CONSTRAINT tenants_policies CHECK ((kind = 'b2c') = (policies <> '{}')
 		AND (policies = '{}' OR {{schema}}.matches(policies, '^[bB]2[cC]_1[aA]?_[A-Za-z0-9._-]+$', 128))),
 	CONSTRAINT tenants_tfp_issuers CHECK (kind = 'b2c' OR NOT tfp_issuers),
+	CONSTRAINT tenants_disabled_at CHECK (isfinite(disabled_at)),
 	CONSTRAINT tenants_updated_by CHECK (updated_by <> '' AND length(updated_by) <= 256)
 );
 
@@ -127,6 +128,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	subject {{schema}}.tenants%ROWTYPE;
 	by_whom text;
+	number  bigint;
 BEGIN
 	IF TG_OP = 'DELETE' THEN
 		subject := OLD;
@@ -136,12 +138,24 @@ BEGIN
 		by_whom := NEW.updated_by;
 	END IF;
 	PERFORM FROM {{schema}}.tenant_turn FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'the row of tenant_turn is missing, so that nobody can wait for a turn: INSERT INTO {{schema}}.tenant_turn VALUES (true)'
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	number := nextval({{sequence}});
+	IF EXISTS (SELECT FROM {{schema}}.tenant_history WHERE change >= number) THEN
+		RAISE EXCEPTION 'the sequence tenant_change is behind the history, so that no replica would look for this change: set it to the highest number there'
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
 	INSERT INTO {{schema}}.tenant_history (change, changed_at, changed_by, db_user, operation, tenant_id, kind, before, after)
-	VALUES (nextval({{sequence}}), clock_timestamp(), by_whom, session_user, TG_OP, subject.tenant_id, subject.kind,
+	VALUES (number, clock_timestamp(), by_whom, session_user, TG_OP, subject.tenant_id, subject.kind,
 		CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
 	PERFORM pg_notify({{channel}}, pg_current_xact_id()::text);
 	RETURN NULL;
 END $$;
+
+-- It runs as the owner: nobody may put it on a table of their own.
+REVOKE EXECUTE ON FUNCTION {{schema}}.record_change() FROM PUBLIC;
 
 CREATE CONSTRAINT TRIGGER record_change AFTER INSERT OR UPDATE OR DELETE ON {{schema}}.tenants
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {{schema}}.record_change();
@@ -158,6 +172,7 @@ END $$;
 
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {{schema}}.tenants
 	FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_truncate();
+ALTER TABLE {{schema}}.tenants ENABLE ALWAYS TRIGGER refuse_truncate;
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {{schema}}.tenant_history
 	FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_truncate();
 
