@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 
 	"github.com/echo-identity/identity"
 	"github.com/jackc/pgx/v5"
@@ -127,6 +128,17 @@ const maxRowBytes = 2 << 20
 // refusal is what the engine gets for a row that is refused: it answers 503.
 func refusal(k key, err error) error {
 	return fmt.Errorf("%w: row %v %s: %w", identity.ErrTenantInvalid, k.kind, k.id, err)
+}
+
+const maxFault = 1000
+
+// shortened is an error whose text, which may quote what is wrong, is not too long for a log.
+func shortened(err error) error {
+	text := err.Error()
+	if len(text) <= maxFault {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxFault], "") + " …")
 }
 
 // tenant reads the columns of content.

@@ -14,14 +14,14 @@ var (
 	errStopped  = errors.New("Run has returned")
 	errOverdue  = errors.New("the database has not answered in time")
 	errSilent   = errors.New("the database has been silent for longer than Options.Timeout")
+	errRestored = errors.New("the history does not go on where it ended (another database, a backup, or its end was deleted): all is read again")
 	errNoListen = errors.New("pgtenants: the connection does not listen any more: a pooler that shares connections between transactions (Options.Listener)?")
 )
 
 // Ready is for a readiness probe. It returns nil while requests of known tenants are answered: the table has been read once, and not
 // longer than [Options.MaxStale] ago was the memory known to agree with the database.
 func (s *Store) Ready() error {
-	until := s.sync.until.Load()
-	if until == inSync || s.sync.elapsed() < until {
+	if until := s.sync.until.Load(); until == inSync || s.sync.elapsed() < until {
 		return nil
 	}
 	s.sync.mu.Lock()
@@ -72,7 +72,7 @@ const faultsShown = 5
 func (s *state) refused() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.faults) + s.nameless
+	n := len(s.faults) + len(s.nameless)
 	if n == 0 {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (s *Store) Stats() Stats {
 	s.sync.mu.Lock()
 	defer s.sync.mu.Unlock()
 	now := s.sync.counts
-	now.Refused = len(s.sync.faults) + s.sync.nameless
+	now.Refused = len(s.sync.faults) + len(s.sync.nameless)
 	now.Tenants = int(s.memory.len.Load()) - len(s.sync.faults)
 	now.InSync = s.sync.until.Load() == inSync
 	now.Confirmed, now.Change = s.sync.confirmed, s.sync.change
@@ -157,15 +157,26 @@ func (s *state) fault(k key, text string) bool {
 	return was != text
 }
 
-// addNameless counts a row whose key cannot be read.
-func (s *state) addNameless() {
+const maxNameless = 1000 // are told apart
+
+// setNameless notes that a row is there whose key is refused, or not any more.
+func (s *state) setNameless(raw string, there bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nameless++
+	note(s.nameless, raw, there)
+}
+
+func note(nameless map[string]bool, raw string, there bool) {
+	switch {
+	case !there:
+		delete(nameless, raw)
+	case len(nameless) < maxNameless:
+		nameless[raw] = true
+	}
 }
 
 // scanned corrects what is said of refused rows, when all rows have been read.
-func (s *state) scanned(nameless int, there func(key) bool) {
+func (s *state) scanned(nameless map[string]bool, there func(key) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nameless = nameless

@@ -36,7 +36,7 @@ func parseKind(name string) (Kind, error) {
 			return Kind(kind), nil
 		}
 	}
-	return 0, fmt.Errorf("kind %q is none of workforce, b2c and external", name)
+	return 0, fmt.Errorf("kind %.50q is none of workforce, b2c and external", name)
 }
 
 // kindOf is the kind of a tenant that is not both B2C and External.

@@ -115,6 +115,13 @@ func TestPoisonedKey(t *testing.T) {
 	if listed != 2 {
 		t.Errorf("All: got=%d rows, want=2", listed)
 	}
+	execute(t, url, "UPDATE identity.tenants SET name = 'x'", "DELETE FROM identity.tenants WHERE kind = 'consumer'")
+	for _, each := range []*replica{r, late} {
+		within(t, each.Sync)
+		if err := each.Healthy(); err != nil || each.Stats().Refused != 0 {
+			t.Errorf("mended: Healthy: got=%v, want=nil; %+v", err, each.Stats())
+		}
+	}
 }
 
 // A poisoned row beside one of another kind.
@@ -168,5 +175,30 @@ func TestMuchPoison(t *testing.T) {
 	within(t, r.Sync)
 	if err := r.Healthy(); err != nil {
 		t.Error(err)
+	}
+}
+
+// However long a text is that identity refuses, neither the log nor Healthy is filled with it.
+func TestLongPoison(t *testing.T) {
+	t.Parallel()
+	url := databaseURL(t)
+	r := newReplica(t, newIDP(), open(t, url), brisk).run(t)
+	execute(t, url, unguarded)
+	const long = "'http://' || repeat('x', 1000000)"
+	for _, assignment := range []string{"cloud = " + long, "audiences = array_fill('*'::text, '{256}')", "audiences = array_fill(repeat(' ', 1000), '{1000}')",
+		"domain = " + long, "hosts = ARRAY[" + long + "]", "name = " + long, "kind = repeat('x', 100000)"} {
+		before := len(r.log.String())
+		execute(t, url, "DELETE FROM identity.tenants", "INSERT INTO identity.tenants (tenant_id) VALUES ('"+tenantA+"')",
+			"ALTER TABLE identity.tenants DISABLE TRIGGER stamp_tenant", "UPDATE identity.tenants SET "+assignment,
+			"ALTER TABLE identity.tenants ENABLE TRIGGER stamp_tenant")
+		within(t, r.Sync)
+		r.get(r.token(tenantA))
+		health := 0
+		if err := r.Healthy(); err != nil {
+			health = len(err.Error())
+		}
+		if logged := len(r.log.String()) - before; logged > 20_000 || health > 5_000 {
+			t.Errorf("%s: got=%d bytes in the log, %d of Healthy", assignment, logged, health)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package pgtenants
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"time"
@@ -16,11 +18,18 @@ type reader struct {
 	s    *Store
 	conn *pgx.Conn
 
-	change int64 // all up to this one are in memory, once no scan is required
+	last   mark  // all changes up to this one are in memory, once no scan is required
+	met    bool  // the last reading of changes has found it in the history
 	scan   *scan // the reading of the whole table that is going on, nil if none is
 	logged int   // rows that this reading has reported
 
 	pending []pendingRow // read, and not checked yet
+}
+
+// mark is a change, and when it was made: another history may have another change of the same number.
+type mark struct {
+	change int64 // 0: the history was empty
+	at     string
 }
 
 // pendingRow is a row that differs from what is in memory.
@@ -40,7 +49,7 @@ type scan struct {
 	began    time.Time
 	batch    *batch
 	full     bool
-	nameless int
+	nameless map[string]bool // see state
 }
 
 const nilGUID = "00000000-0000-0000-0000-000000000000"
@@ -50,15 +59,14 @@ const nilGUID = "00000000-0000-0000-0000-000000000000"
 func (r *reader) begin(ctx context.Context, required bool) error {
 	ctx, cancel := context.WithTimeout(ctx, r.s.o.Timeout)
 	defer cancel()
-	var change int64
-	if err := r.conn.QueryRow(ctx, r.s.sql.lastChange).Scan(&change); err != nil {
-		return err
-	}
-	if required { // else all up to r.change are in memory anyway, and those after it still have to be read
-		r.change = change
+	if required { // else all up to r.last are in memory anyway, and those after it still have to be read
+		r.last = mark{}
+		if err := r.conn.QueryRow(ctx, r.s.sql.end).Scan(&r.last.change, &r.last.at); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 	}
 	r.s.memory.turn++
-	r.scan = &scan{required: required, id: "", began: time.Now(), batch: r.s.memory.batch()}
+	r.scan = &scan{required: required, id: "", began: time.Now(), batch: r.s.memory.batch(), nameless: make(map[string]bool)}
 	r.s.sync.count(func(c *Stats) { c.Resyncs++ })
 	return nil
 }
@@ -99,25 +107,28 @@ func (r *reader) show(b *batch) {
 	}
 }
 
-// catchUp reads what has changed, and confirms that the memory agrees with the database of the time when it began.
+// catchUp reads what has changed, from the last change on that is in memory: if that is not there any more, numbers say nothing. Then it confirms that the memory agrees with the database of the time when it began.
 func (r *reader) catchUp(ctx context.Context) error {
 	for more := true; more; {
-		began, before := time.Now(), r.change
+		began, before := time.Now(), r.last.change
 		b := r.s.memory.batch()
 		if r.scan != nil {
 			b = r.scan.batch
 		}
-		if _, err := r.read(ctx, b, r.s.sql.changes, r.change, pageRows); err != nil {
+		if _, err := r.read(ctx, b, r.s.sql.changes, before, pageRows+1); err != nil {
 			return err
+		}
+		if before != 0 && !r.met {
+			return errRestored
 		}
 		r.show(b)
 		r.s.sync.count(func(c *Stats) { c.Reads++ })
 		// Numbers may be missing, so that this may ask once too often.
-		if more = r.change-before >= pageRows; more || r.scan != nil && r.scan.required {
+		if more = r.last.change-before >= pageRows; more || r.scan != nil && r.scan.required {
 			continue
 		}
-		if r.s.sync.confirm(began, r.change) {
-			r.s.o.Logger.LogAttrs(ctx, slog.LevelInfo, "pgtenants: in sync", slog.Int64("tenants", r.s.memory.len.Load()), slog.Int64("change", r.change))
+		if r.s.sync.confirm(began, r.last.change) {
+			r.s.o.Logger.LogAttrs(ctx, slog.LevelInfo, "pgtenants: in sync", slog.Int64("tenants", r.s.memory.len.Load()), slog.Int64("change", r.last.change))
 		}
 	}
 	return nil
@@ -135,8 +146,8 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 	}
 	defer rows.Close()
 	d := newDecoder(rows)
-	last := r.change
-	r.logged = 0
+	last := r.last
+	r.logged, r.met = 0, false
 	for ; rows.Next(); n++ {
 		if n%100 == 0 {
 			silence.Reset(r.s.o.Timeout) // it is not silent, and how fast we are is another matter
@@ -146,7 +157,13 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 		if err := d.column(0, &change); err != nil {
 			return n, err
 		}
-		last = max(last, change)
+		if change != 0 && change == r.last.change {
+			r.met = string(d.values[atColumn]) == r.last.at
+			continue
+		}
+		if change > last.change {
+			last = mark{change, string(d.values[atColumn])}
+		}
 		if r.take(ctx, b, d, change == 0); len(r.pending) == pendingRows {
 			r.settle(ctx, b)
 		}
@@ -155,7 +172,7 @@ func (r *reader) read(ctx context.Context, b *batch, query string, args ...any) 
 	if err := rows.Err(); err != nil {
 		return n, cause(ctx, err)
 	}
-	r.change = last
+	r.last = last
 	return n, nil
 }
 
@@ -167,11 +184,12 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// The columns of both readings: the number of the change (of a page: 0), the key, whether the row is there, and its content.
+// The columns of both readings: the number of the change (of a page: 0) and its time, the key, whether the row is there, and its content.
 const (
-	keyColumn      = 1
-	presentColumn  = 3
-	contentColumn  = 4
+	atColumn       = 1
+	keyColumn      = 2
+	presentColumn  = 4
+	contentColumn  = 5
 	disabledColumn = contentColumn
 )
 
@@ -181,15 +199,19 @@ func (r *reader) take(ctx context.Context, b *batch, d *decoder, paged bool) {
 	if paged {
 		r.scan.advance(k, d)
 	}
+	var present, disabled bool
 	if err != nil {
-		r.s.sync.addNameless()
+		raw := fmt.Sprintf("%.100s %.100s", d.values[keyColumn], d.values[keyColumn+1])
+		there := d.column(presentColumn, &present) != nil || present
+		r.s.sync.setNameless(raw, there)
 		if r.scan != nil {
-			r.scan.nameless++
+			note(r.scan.nameless, raw, there)
 		}
-		r.report(ctx, "", err)
+		if there {
+			r.report(ctx, "", err)
+		}
 		return
 	}
-	var present, disabled bool
 	if err = d.column(presentColumn, &present); err == nil && present {
 		err = d.column(disabledColumn, &disabled)
 	}
@@ -229,6 +251,7 @@ func (r *reader) put(ctx context.Context, b *batch, row *pendingRow, sealed *ide
 	k, now := row.key, &record{tenant: sealed, hash: row.hash, seen: r.s.memory.turn}
 	text := ""
 	if row.fault != nil { // not half, and not as it was either: nobody can say which half was meant
+		row.fault = shortened(row.fault)
 		text, now.fault = row.fault.Error(), refusal(k, row.fault)
 	}
 	b.put(k, now)

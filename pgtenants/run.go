@@ -60,7 +60,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // past is what a session leaves to the next.
 type past struct {
 	server string    // which one it was, since when
-	change int64     // all up to this one are in memory
+	mark   mark      // all changes up to this one are in memory
 	ended  time.Time // zero: there was none, or it had not read all
 	scan   time.Time // when the whole table is to be read again, though nothing seems to be missed
 }
@@ -79,8 +79,8 @@ func (s *Store) session(ctx context.Context, last *past) error {
 	if err != nil {
 		return err
 	}
-	r := &reader{s: s, conn: l.conn, change: last.change}
-	if server != last.server || last.ended.IsZero() || time.Since(last.ended) > maxGap {
+	r := &reader{s: s, conn: l.conn, last: last.mark}
+	if server != last.server || last.mark.change == 0 || last.ended.IsZero() || time.Since(last.ended) > maxGap {
 		// Another server, or the same one after a restart, may have lost what we have seen: only the whole table tells.
 		if err := r.begin(ctx, true); err != nil {
 			return err
@@ -89,8 +89,8 @@ func (s *Store) session(ctx context.Context, last *past) error {
 	}
 	last.ended = time.Time{}
 	err = l.attend(ctx, r, &last.scan)
-	if r.scan == nil || !r.scan.required {
-		last.server, last.change, last.ended = server, r.change, time.Now()
+	if (r.scan == nil || !r.scan.required) && !errors.Is(err, errRestored) {
+		last.server, last.mark, last.ended = server, r.last, time.Now()
 	}
 	return err
 }
@@ -221,7 +221,7 @@ func (l *line) greet(ctx context.Context) (server string, err error) {
 	if version < minVersion {
 		return "", fmt.Errorf("PostgreSQL %d.%d is older than 13", version/10000, version%10000)
 	}
-	if _, err := l.conn.Exec(ctx, plans); err != nil {
+	if _, err := l.conn.Exec(ctx, plans+"; "+whole); err != nil {
 		return "", err
 	}
 	_, err = l.conn.Exec(ctx, l.store.sql.listen) // a standby refuses it
@@ -232,13 +232,16 @@ func (l *line) greet(ctx context.Context) (server string, err error) {
 // and would read the whole of one for each row of the other.
 const plans = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off"
 
+// whole makes an error of rows that a policy hides, which would look as if they had been removed.
+const whole = "SET row_security = off"
+
 // wait blocks until something is told, but at least until one time, and until another at most, when the connection is tried.
 func (l *line) wait(ctx context.Context, earliest, latest time.Time) error {
 	if err := l.hear(ctx, latest, func() bool { return l.told }); err != nil {
 		return err
 	}
 	if l.told {
-		if err := l.hear(ctx, earliest, func() bool { return false }); err != nil {
+		if err := l.hear(ctx, earlier(earliest, latest), func() bool { return false }); err != nil {
 			return err
 		}
 		l.told = false
@@ -255,6 +258,13 @@ func (l *line) wait(ctx context.Context, earliest, latest time.Time) error {
 		return errNoListen
 	}
 	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // hear reads notifications until a time, or until enough.

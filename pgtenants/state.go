@@ -29,8 +29,8 @@ type state struct {
 	lastError error         // why it is not in sync
 	deaf      bool          // the last connection that was asked did not listen
 	counts    Stats
-	faults    map[key]string // rows that are refused
-	nameless  int            // rows whose key is refused
+	faults    map[key]string  // rows that are refused
+	nameless  map[string]bool // the keys of rows whose key is refused, of so many
 }
 
 func (s *state) init(o Options) {
@@ -39,6 +39,7 @@ func (s *state) init(o Options) {
 	s.until.Store(never)
 	s.advanced = make(chan struct{})
 	s.faults = make(map[key]string)
+	s.nameless = make(map[string]bool)
 	s.lastError = errNotRun
 	s.timer = time.AfterFunc(time.Hour, s.overdue)
 	s.timer.Stop()

@@ -10,7 +10,7 @@ import (
 type statements struct {
 	channel                              string
 	listen, listening, server            string
-	page, changes, lastChange            string
+	page, changes, lastChange, end       string
 	upsert, remove, disable, enable, has string
 	get, list                            string
 }
@@ -37,14 +37,15 @@ func newStatements(schema string) statements {
 		listen:    "LISTEN " + pgx.Identifier{channel}.Sanitize(),
 		listening: "SELECT EXISTS (SELECT FROM pg_listening_channels() AS c WHERE c = $1)",
 		server:    "SELECT pg_postmaster_start_time()::text, current_setting('server_version_num')::int",
-		page: in(`SELECT 0::bigint, t.tenant_id::text, t.kind, true, {{content}} FROM {{schema}}.tenants AS t
+		page: in(`SELECT 0::bigint, '', t.tenant_id::text, t.kind, true, {{content}} FROM {{schema}}.tenants AS t
 			WHERE (t.tenant_id, t.kind) > ($1::uuid, $2::text) ORDER BY t.tenant_id, t.kind LIMIT $3`),
-		changes: in(`SELECT c.change, c.tenant_id::text, c.kind, t.tenant_id IS NOT NULL, {{content}}
-			FROM (SELECT tenant_id, kind, max(change) AS change
-				FROM (SELECT change, tenant_id, kind FROM {{schema}}.tenant_history WHERE change > $1 ORDER BY change LIMIT $2) AS h
-				GROUP BY tenant_id, kind) AS c
+		changes: in(`SELECT c.change, c.changed_at::text, c.tenant_id::text, c.kind, t.tenant_id IS NOT NULL, {{content}}
+			FROM (SELECT DISTINCT ON (tenant_id, kind, change = $1) change, changed_at, tenant_id, kind
+				FROM (SELECT change, changed_at, tenant_id, kind FROM {{schema}}.tenant_history WHERE change >= $1 ORDER BY change LIMIT $2) AS h
+				ORDER BY tenant_id, kind, change = $1, change DESC) AS c
 			LEFT JOIN {{schema}}.tenants AS t ON (t.tenant_id, t.kind) = (c.tenant_id, c.kind)`),
 		lastChange: in("SELECT coalesce(max(change), 0) FROM {{schema}}.tenant_history"),
+		end:        in("SELECT change, changed_at::text FROM {{schema}}.tenant_history ORDER BY change DESC LIMIT 1"),
 		upsert: in(`INSERT INTO {{schema}}.tenants AS t (tenant_id, kind, {{columns}})
 			VALUES ($1, $2, $3, $4, $5, $6, $7::text[]::uuid[], $8, $9, $10, $11, $12, $13, $14)
 			ON CONFLICT (tenant_id, kind) DO UPDATE SET {{set}} WHERE ({{old}}) IS DISTINCT FROM ({{new}})`),

@@ -50,7 +50,7 @@ type Options struct {
 	// 5 seconds.
 	Timeout time.Duration
 	// Batch is how far apart two readings of changes are at least. A single change is read at once; many that follow each other are read
-	// together. Zero means 50 milliseconds.
+	// together. More than Heartbeat counts as that. Zero means 50 milliseconds.
 	Batch time.Duration
 	// Resync is how often the whole table is read though nothing seems to be missed, in pages, to heal what no trigger has told. Zero
 	// means 1 hour, negative never.

@@ -334,6 +334,32 @@ func TestSchemas(t *testing.T) {
 	other.wants(t, tenantA, unknown)
 }
 
+// Names of schemas that SQL has for something else, and every way in which the driver can send a query.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	url := databaseURL(t)
+	for mode, schema := range map[string]string{"simple_protocol": "select", "exec": "user", "describe_exec": "_", "cache_describe": strings.Repeat("x", 40)} {
+		o := brisk
+		o.Schema = schema
+		r := newReplica(t, newIDP(), open(t, url+"&default_query_exec_mode="+mode), o).run(t)
+		r.upsert(t, identity.Tenant{ID: tenantA, Name: `"'\\,{}`, Audiences: []string{`a'"\\,{}$1`, "NULL", "b"}, Clients: []string{tenantB}}, shop)
+		r.wants(t, mockidp.Shop, "")
+		if got := find(t, r.Store, tenantA); got.Name != `"'\\,{}` || !slices.Equal(got.Audiences, []string{`a'"\\,{}$1`, "NULL", "b"}) {
+			t.Errorf("%s: got=%+v", mode, got)
+		}
+		rows, err := r.Get(t.Context(), tenantA)
+		if err != nil || len(rows) != 1 || rows[0].Fault != nil {
+			t.Errorf("%s: Get: got=%+v, %v", mode, rows, err)
+		}
+		if err := r.Disable(t.Context(), jane, tenantA); err != nil {
+			t.Fatal(err)
+		}
+		within(t, r.Sync)
+		r.wants(t, tenantA, unknown)
+		r.stop()
+	}
+}
+
 // Beyond the bound nobody is taken in: 503, because nobody can know them, and the store says so. When there is room again, they are.
 func TestMaxTenants(t *testing.T) {
 	t.Parallel()
