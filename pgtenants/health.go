@@ -21,7 +21,7 @@ var (
 // Ready is for a readiness probe. It returns nil while requests of known tenants are answered: the table has been read once, and not
 // longer than [Options.MaxStale] ago was the memory known to agree with the database.
 func (s *Store) Ready() error {
-	if until := s.sync.until.Load(); until == inSync || s.sync.elapsed() < until {
+	if until := s.sync.until.Load(); until == inSync || !s.sync.over(until) {
 		return nil
 	}
 	s.sync.mu.Lock()

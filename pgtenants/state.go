@@ -15,9 +15,14 @@ const (
 
 // state is how far the memory is known to agree with the database. Requests look at until only, and at the clock only while the two
 // are not in sync: an own timer, and not the goroutine of Run, ends what was in sync when nobody confirms it any more.
+//
+// Of the monotonic clock and that on the wall the one counts by which more time has passed: the first stands still while a machine sleeps, the
+// second can be set back.
 type state struct {
 	began time.Time
 	until atomic.Int64 // inSync, or the nanoseconds since began at which known tenants are not served any more
+	date  atomic.Int64 // when that is on the wall, in Unix milliseconds
+	wall  func() time.Time
 
 	maxStale, grace time.Duration
 
@@ -40,12 +45,26 @@ func (s *state) init(o Options) {
 	s.advanced = make(chan struct{})
 	s.faults = make(map[key]string)
 	s.nameless = make(map[string]bool)
+	s.wall = time.Now
 	s.lastError = errNotRun
 	s.timer = time.AfterFunc(time.Hour, s.overdue)
 	s.timer.Stop()
 }
 
-func (s *state) elapsed() int64 { return int64(time.Since(s.began)) }
+// over reports whether the time until is over.
+func (s *state) over(until int64) bool {
+	return int64(time.Since(s.began)) >= until || s.wall().UnixMilli() >= s.date.Load()
+}
+
+// age is how long ago something was.
+func (s *state) age(at time.Time) time.Duration {
+	return max(time.Since(at), s.wall().Round(0).Sub(at.Round(0)))
+}
+
+const tick = time.Second // is how often a clock that has leapt is looked for
+
+// watch has overdue called in time.
+func (s *state) watch(left time.Duration) { s.timer.Reset(min(left, tick)) }
 
 // confirm says that whatever was committed before a time is in memory, up to a change. It reports whether that was not known before.
 func (s *state) confirm(at time.Time, change int64) (again bool) {
@@ -53,8 +72,8 @@ func (s *state) confirm(at time.Time, change int64) (again bool) {
 	defer s.mu.Unlock()
 	before := s.until.Load()
 	s.confirmed, s.change, s.lastError = at, change, nil
-	if left := time.Until(at.Add(s.grace)); left > 0 {
-		s.timer.Reset(left)
+	if left := s.grace - s.age(at); left > 0 {
+		s.watch(left)
 		s.until.Store(inSync)
 	} else { // what it says was true too long ago
 		s.lost(errOverdue)
@@ -77,6 +96,7 @@ func (s *state) lost(err error) {
 	until := never
 	if !s.confirmed.IsZero() {
 		until = max(1, int64(s.confirmed.Add(s.maxStale).Sub(s.began)))
+		s.date.Store(s.confirmed.Add(s.maxStale).UnixMilli())
 	}
 	s.until.Store(until)
 }
@@ -85,9 +105,14 @@ func (s *state) lost(err error) {
 func (s *state) overdue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.until.Load() == inSync && time.Since(s.confirmed) >= s.grace { // else it was confirmed at this moment
-		s.lost(errOverdue)
+	if s.until.Load() != inSync {
+		return
 	}
+	if left := s.grace - s.age(s.confirmed); left > 0 {
+		s.watch(left)
+		return
+	}
+	s.lost(errOverdue)
 }
 
 // wait blocks until done, which is asked under the lock and again whenever something has changed, or until ctx ends.

@@ -2,6 +2,7 @@ package pgtenants
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ func TestOverdue(t *testing.T) {
 			switch until := s.until.Load(); {
 			case until == inSync:
 				return "in sync"
-			case s.elapsed() < until:
+			case !s.over(until):
 				return "served"
 			}
 			return "refused"
@@ -63,6 +64,45 @@ func TestOverdue(t *testing.T) {
 		want("served")
 		wait(10 * time.Second)
 		want("refused")
+		s.timer.Stop()
+	})
+}
+
+// A machine that has slept looks at the clock on the wall, because the monotonic one has stood still; and one whose wall clock is set back at the other.
+func TestClockLeaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s state
+		s.init(Options{MaxStale: 10 * time.Second, Heartbeat: time.Second, Timeout: 2 * time.Second})
+		var leap atomic.Int64
+		s.wall = func() time.Time { return time.Now().Add(time.Duration(leap.Load())) }
+		inState := func(synced, over bool) {
+			t.Helper()
+			synctest.Wait()
+			if until := s.until.Load(); (until == inSync) != synced || !synced && s.over(until) != over {
+				t.Fatalf("got=%d, want in sync: %v, over: %v", until, synced, over)
+			}
+		}
+		s.confirm(time.Now(), 1)
+		inState(true, false)
+		leap.Store(int64(9 * time.Second)) // asleep
+		time.Sleep(tick)
+		inState(false, true)
+		leap.Store(int64(-time.Hour))
+		inState(false, false) // by the monotonic clock a second has passed
+		time.Sleep(8 * time.Second)
+		inState(false, false)
+		time.Sleep(time.Second)
+		inState(false, true)
+		s.confirm(time.Now(), 2)
+		inState(true, false)
+		time.Sleep(3*time.Second - 1)
+		inState(true, false)
+		time.Sleep(1)
+		inState(false, false)
+		leap.Store(int64(7*time.Second - time.Millisecond))
+		inState(false, false)
+		leap.Store(int64(7 * time.Second))
+		inState(false, true)
 		s.timer.Stop()
 	})
 }

@@ -178,7 +178,7 @@ func New(pool *pgxpool.Pool, o Options) (*Store, error) {
 // otherwise it is [ErrNotInSync], or [ErrFull], or wraps [identity.ErrTenantInvalid] for a row that identity would refuse.
 func (s *Store) Tenant(_ context.Context, issuer identity.Issuer) (*identity.Tenant, error) {
 	until := s.sync.until.Load()
-	if until != inSync && s.sync.elapsed() >= until {
+	if until != inSync && s.sync.over(until) {
 		return nil, ErrNotInSync
 	}
 	t, fault := s.memory.find(&issuer)
