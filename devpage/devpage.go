@@ -9,6 +9,9 @@
 //
 //	e.GET("/debug/refusals", echo.WrapHandler(page))
 //
+// There mind the proxies on this machine: one that names localhost as the host, and says nothing of itself, looks like a browser here.
+// Behind such a one the page needs a listener of its own.
+//
 // The page shows what a client must not see: tenants, policies, keys, and who calls. It shows no signature, nobody's name and no part of
 // a token but the claims that decide. Nothing is written to disk, and the newest refusals push the oldest out.
 package devpage
@@ -140,6 +143,10 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This page is for the machine that it runs on: open it there, as localhost, and not through a proxy.", http.StatusForbidden)
 		return
 	}
+	if len(r.Header.Values("Origin")) > 0 { // a script's, of another origin: the API's CORS middleware may allow it to read answers
+		http.Error(w, "This page is not for scripts of other pages.", http.StatusForbidden)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "Only GET and HEAD.", http.StatusMethodNotAllowed)
@@ -163,17 +170,24 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	render(w, refusals, total)
 }
 
-// forwarding are the headers by which a proxy tells that it stands between.
-var forwarding = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+// passedOn reports whether a proxy stands between. Most tell so in a header. nginx, unless it is told otherwise, says nothing of itself
+// and names this machine as the host; but it closes its connections, which browsers keep.
+func passedOn(r *http.Request) bool {
+	for name := range r.Header {
+		switch {
+		case name == "Forwarded", name == "Via", name == "X-Real-Ip", strings.HasPrefix(name, "X-Forwarded-"):
+			return true
+		}
+	}
+	return r.Close
+}
 
 // fromHere reports whether a request comes from this machine, and is meant for it: both ends of the connection are loopback addresses, no
-// proxy says that it has passed it on, and the host is named as this machine alone is named. The last is against DNS rebinding, where a
-// page of somebody else's gets its own name to point here.
+// proxy has passed it on, and the host is named as this machine alone is named. The last is against DNS rebinding, where a page of
+// somebody else's gets its own name to point here.
 func fromHere(r *http.Request) bool {
-	for _, name := range forwarding {
-		if len(r.Header.Values(name)) > 0 {
-			return false
-		}
+	if passedOn(r) {
+		return false
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && loopback(local.String()) && loopback(r.RemoteAddr) && ownName(r.Host)

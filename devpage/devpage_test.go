@@ -19,6 +19,7 @@ import (
 	"github.com/echo-identity/identity/devpage"
 	"github.com/echo-identity/identity/mockidp"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 )
 
 // api is an API that a page watches.
@@ -190,7 +191,8 @@ func TestOnlyFromHere(t *testing.T) {
 		"rebound name": host("attacker.example:8080"), "name that begins alike": host("localhost.attacker.example"), "name that ends alike": host("notlocalhost"),
 		"rebound nip.io": host("127.0.0.1.nip.io"), "no host": host(""), "address of the machine": host("192.0.2.7:8080"), "final dot": host("localhost.:8080"),
 		"X-Forwarded-For": header("X-Forwarded-For"), "Forwarded": header("Forwarded"), "X-Real-IP": header("X-Real-Ip"), "Via": header("Via"),
-		"X-Forwarded-Host": header("X-Forwarded-Host"), "X-Forwarded-Proto": header("X-Forwarded-Proto"),
+		"X-Forwarded-Host": header("X-Forwarded-Host"), "X-Forwarded-Proto": header("X-Forwarded-Proto"), "X-Forwarded-Server": header("X-Forwarded-Server"),
+		"nginx": func(r *http.Request) { r.Proto, r.ProtoMinor, r.Close = "HTTP/1.0", 0, true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, target := range []string{"/debug/refusals", "/debug/refusals?format=json"} {
@@ -200,6 +202,25 @@ func TestOnlyFromHere(t *testing.T) {
 				open.see(t, here(target, change), http.StatusOK)
 			}
 		})
+	}
+}
+
+// A web site that the developer visits can send requests here, and the API's CORS middleware may let it read the answers of them all.
+func TestOtherOrigins(t *testing.T) {
+	t.Parallel()
+	for _, o := range []devpage.Options{{}, {InsecureAllowRemote: true, Logger: slog.New(slog.DiscardHandler)}} {
+		a := newAPI(t, o)
+		a.e.Pre(middleware.CORS())
+		a.order(t, a.token(mockidp.ForGraph()), 401)
+		for _, target := range []string{"/debug/refusals", "/debug/refusals?format=json"} {
+			for _, origin := range []string{"https://attacker.example", "null", ""} {
+				w := a.see(t, here(target, func(r *http.Request) { r.Header.Set("Origin", origin) }), http.StatusForbidden)
+				if strings.Contains(w.Body.String(), "token_") {
+					t.Fatalf("got=%v %s, want nothing of the refusals", w.Header(), w.Body)
+				}
+			}
+			a.see(t, here(target, nil), http.StatusOK)
+		}
 	}
 }
 
