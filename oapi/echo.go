@@ -2,7 +2,6 @@ package oapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -32,23 +31,65 @@ func (a *authenticator) answer(ctx context.Context, err error) error {
 			}
 		})
 	}
-	return echo.NewHTTPError(e.StatusCode(), json.RawMessage(e.Body())).SetInternal(err)
+	return echo.NewHTTPError(e.StatusCode(), body(e.Body())).SetInternal(silent{err, e.Description})
 }
 
-// accepted stands in the place of a refusal that does not count any more.
-type accepted struct{}
+// body is the body of an answer, in JSON.
+type body string
+
+// MarshalJSON is the body.
+func (b body) MarshalJSON() ([]byte, error) { return []byte(b), nil }
+
+// silent is a refusal whose text is fit for clients: a validator that answers with all faults at once (MultiError) shows it to them.
+type silent struct {
+	error
+	text string
+}
+
+// Error is the sentence for clients.
+func (s silent) Error() string { return s.text }
+
+// Unwrap is the refusal.
+func (s silent) Unwrap() error { return s.error }
+
+// accepted stands in the place of a refusal that does not count any more, or not for now.
+type accepted struct{ refusal *identity.Error }
+
+// beforeKey is where a request that an authenticator has accepted keeps the context that it had before.
+type beforeKey struct{ *authenticator }
 
 // accept puts the principal where handlers look for it.
 func (a *authenticator) accept(ctx context.Context, r *http.Request, withPrincipal context.Context) {
-	*r = *r.WithContext(withPrincipal)
-	c := echomiddleware.GetEchoContext(ctx)
-	if c == nil {
+	setContext(ctx, r, context.WithValue(withPrincipal, beforeKey{a}, r.Context()))
+	if c := echomiddleware.GetEchoContext(ctx); c != nil {
+		if refusal, ok := c.Get(refusalKey).(*identity.Error); ok {
+			c.Set(refusalKey, accepted{refusal}) // not nil: the hook is there already
+		}
+	}
+}
+
+// revoke takes the principal away again: another scheme of the same alternative refuses, and who satisfies half of one is not to be the
+// caller of the next.
+func (a *authenticator) revoke(ctx context.Context, r *http.Request) {
+	own := r.Context()
+	for before, ok := own, true; ok; before, ok = own.Value(beforeKey{a}).(context.Context) {
+		own = before
+	}
+	if own == r.Context() {
 		return
 	}
-	if c.Request() != r { // with a prefix the validator looks at a copy
-		c.SetRequest(c.Request().WithContext(withPrincipal))
+	setContext(ctx, r, own)
+	if c := echomiddleware.GetEchoContext(ctx); c != nil {
+		if a, ok := c.Get(refusalKey).(accepted); ok {
+			c.Set(refusalKey, a.refusal)
+		}
 	}
-	if c.Get(refusalKey) != nil {
-		c.Set(refusalKey, accepted{}) // not nil: the hook is there already
+}
+
+// setContext changes the context of a request in place.
+func setContext(ctx context.Context, r *http.Request, own context.Context) {
+	*r = *r.WithContext(own)
+	if c := echomiddleware.GetEchoContext(ctx); c != nil && c.Request() != r { // with a prefix the validator looks at a copy
+		c.SetRequest(c.Request().WithContext(own))
 	}
 }

@@ -116,8 +116,16 @@ func (a *authenticator) read(document *openapi3.T, scheme string, names []string
 
 var errDocument = errors.New("oapi: the requirement is not in the document that New has read")
 
-// authenticate is the openapi3filter.AuthenticationFunc.
+// authenticate is the openapi3filter.AuthenticationFunc. A validator asks for each scheme of an alternative, until one refuses.
 func (a *authenticator) authenticate(ctx context.Context, input *openapi3filter.AuthenticationInput) error {
+	err := a.ask(ctx, input)
+	if err != nil {
+		a.revoke(ctx, input.RequestValidationInput.Request)
+	}
+	return err
+}
+
+func (a *authenticator) ask(ctx context.Context, input *openapi3filter.AuthenticationInput) error {
 	if kindOf(input.SecurityScheme) == foreign {
 		if a.other == nil {
 			return errDocument

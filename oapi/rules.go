@@ -37,18 +37,24 @@ func kindOf(s *openapi3.SecurityScheme) kind {
 	return either
 }
 
-// signIn are scopes by which a client asks for more than a token for an API, or for whatever it has been granted. No access token
-// holds one, so a requirement that names one asks for nothing.
-var signIn = []string{"openid", "profile", "email", "offline_access", ".default"}
+// signIn are scopes by which a client asks for more than a token for an API. No access token for one holds them as they are, so a
+// requirement that names one asks for nothing; with the address of this API in front they would be scopes of its own.
+var signIn = []string{"openid", "profile", "email", "offline_access"}
+
+// granted is the scope by which a client asks for whatever it has been granted.
+const granted = ".default"
 
 // rule is what a requirement with these names asks for. Nil means any token of this API.
 func (k kind) rule(names []string, appIDURI string) (identity.Rule, error) {
 	var rules []identity.Rule
 	for _, name := range names {
+		if (k == delegated || k == either) && slices.Contains(signIn, name) {
+			continue
+		}
 		if appIDURI != "" {
 			name = strings.TrimPrefix(name, strings.TrimSuffix(appIDURI, "/")+"/")
 		}
-		if k != roles && slices.Contains(signIn, name) {
+		if k != roles && name == granted {
 			continue
 		}
 		if name == "" || strings.ContainsAny(name, " \t\r\n") {
