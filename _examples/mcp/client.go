@@ -78,9 +78,9 @@ func (a *agent) authorize(ctx context.Context, args *auth.AuthorizationArgs) (*a
 	return &auth.AuthorizationResult{Code: values.Get("code"), State: values.Get("state"), Iss: values.Get("iss")}, nil
 }
 
-// scopes are what to ask for. A challenge has the short names that tokens hold, and those alone would mean Microsoft Graph. The address in
-// front of a scope says whom the token will be for, and with the resource parameter gone nothing else does: so a scope of another API is
-// dropped, or any server could have itself a token for Graph.
+// scopes are what to ask for. A challenge names a scope that the metadata do not list as tokens hold it, and that alone would mean
+// Microsoft Graph. The address in front of a scope says whom the token will be for, and with the resource parameter gone nothing else
+// does: so a scope of another API is dropped, or any server could have itself a token for Graph.
 func (a *agent) scopes(discovered []string) []string {
 	var own []string
 	for _, scope := range discovered {
