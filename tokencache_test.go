@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,22 @@ func TestForgeryOfAWarmToken(t *testing.T) {
 	wantHits(t, &n, 0)
 	a.get(warm).accepted(t)
 	wantHits(t, &n, 1)
+}
+
+// A token that is kept has nothing of what taking it apart needed: the tokens after it use the same memory.
+func TestWarmTokenKeepsItsSignature(t *testing.T) {
+	t.Parallel()
+	tenants := workforceA()
+	a := newAPI(t, func(cfg *identity.Config) { cfg.Tenants = tenants })
+	warm, next := a.token(), a.token(mockidp.Claim("uti", "another"))
+	for i := range 20 { // what is used again may be another piece of memory now and then
+		if err := tenants.Replace(identity.Tenant{ID: tenantA, Name: strconv.Itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+		a.get(warm).accepted(t)
+		a.get(next).accepted(t)
+		a.get(unsigned(next)).refused(t, identity.ErrSignature)
+	}
 }
 
 // A warm token is judged by the tenant as it is now: removed, changed in one rule, or replaced by an equal one.
