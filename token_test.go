@@ -141,6 +141,30 @@ func TestTokenShape(t *testing.T) {
 	}
 }
 
+// The log says what is wrong with the shape.
+func TestTokenShapeCauses(t *testing.T) {
+	t.Parallel()
+	good := jws(jwsHeader, jwsPayload)
+	header, rest, _ := strings.Cut(good, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	signed := header + "." + payload + "."
+	for raw, want := range map[string]error{
+		strings.Repeat("A", maxToken+1): errTooLarge,
+		header:                          errSegments,
+		"." + payload + "." + signature: errSegments,
+		header + ".." + signature:       errSegments,
+		signed:                          errSegments,
+		good + ".AAAA.AAAA":             errEncrypted,
+		strings.Repeat("A", maxHeader+1) + "." + payload + "." + signature: errHeader,
+		"!" + good:                 errBase64,
+		header + ".!." + signature: errBase64,
+		signed + "!!":              errBase64,
+		signed + encodeSegment(make([]byte, maxSignature+1)): errSignature,
+	} {
+		checkRefused(t, raw, want)
+	}
+}
+
 func checkRefused(t *testing.T, raw string, sentinel error) {
 	t.Helper()
 	got, err := parseToken(raw)
