@@ -13,7 +13,7 @@ import (
 )
 
 // demo plays the clients of the API, which would be applications of their own: it signs people in, and calls the API with their tokens.
-// It is no part of the service.
+// It is no part of the service: it even shows the browser a token, to call again with the same one.
 type demo struct{ w *world }
 
 func (d *demo) register(mux *http.ServeMux) {
@@ -84,7 +84,9 @@ func (d *demo) askEach(r *http.Request, token string) ([]reply, error) {
 func (d *demo) token(login string) (string, error) {
 	for _, c := range customers {
 		if login == c.admin || login == c.member {
-			tokens, err := d.w.idp.Tenant(c.tenant).SignIn(mockidp.SignIn{Client: serviceID, Login: login, Scopes: []string{ordersRead}, Origin: d.w.idp.URL})
+			tokens, err := d.w.idp.Tenant(c.tenant).SignIn(mockidp.SignIn{
+				Client: serviceID, Login: login, Scopes: []string{ordersScope}, Origin: d.w.idp.URL,
+			})
 			return tokens.AccessToken, err
 		}
 	}

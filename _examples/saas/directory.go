@@ -6,9 +6,9 @@ import "github.com/echo-identity/identity/mockidp"
 // and groupMembershipClaims "DirectoryRole" in the manifest.
 const (
 	serviceID     = "cccccccc-3333-4333-8333-cccccccccccc"
-	serviceSecret = "a-secret-of-the-example"
+	serviceSecret = "a-secret-of-the-example" // in production from a vault
 	publisher     = "0de50de5-0000-4000-8000-000000000001"
-	ordersRead    = "api://" + serviceID + "/Orders.Read"
+	ordersScope   = "api://" + serviceID + "/Orders.ReadWrite"
 )
 
 // customer is a company with a tenant, in which one user is an administrator and another is not.
@@ -28,8 +28,8 @@ func directory(service string) mockidp.Directory {
 	d := mockidp.Directory{Tenants: []mockidp.Tenant{{ID: publisher, Domain: "ordersinc", Applications: []mockidp.Application{{
 		ID: serviceID, Name: "Orders for everybody", MultiTenant: true, NeedsAdminConsent: true, TokenVersion: 2, Secrets: []string{serviceSecret},
 		RedirectURIs: mockidp.RedirectURIs{Web: []string{service + "/consented", service + "/signed-in"}},
-		Scopes:       []string{"Orders.Read"}, OptionalClaims: []string{"wids"},
-		Permissions: []mockidp.Permission{{API: serviceID, Scopes: []string{"Orders.Read"}}},
+		Scopes:       []string{"Orders.ReadWrite"}, OptionalClaims: []string{"wids"},
+		Permissions: []mockidp.Permission{{API: serviceID, Scopes: []string{"Orders.ReadWrite"}}},
 	}}}}}
 	names := []string{"Pat Poe", "Jo Doe", "Ada Fabri", "Kim Guest"}
 	for i, c := range customers {

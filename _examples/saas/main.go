@@ -8,6 +8,9 @@
 // It needs PostgreSQL 13 or later: a database in DATABASE_URL, in which it makes two schemas of its own and drops them in the end, or
 // the programs on this machine, with which it starts a server in a temporary directory. It installs nothing, and speaks to nothing but
 // this machine: mockidp stands in for Microsoft.
+//
+// replica.go, api.go, onboarding.go and pages.go are the service, with schema.go, orders.go and signups.go for its data. The rest plays
+// the world around it.
 package main
 
 import (

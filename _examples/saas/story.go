@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"time"
@@ -77,97 +76,6 @@ func (s *story) noToken(login, code string) (string, error) {
 		return "", fmt.Errorf("got %v, want %s", err, code)
 	}
 	return "refused: " + code, nil
-}
-
-// visitor is an administrator with a browser.
-type visitor struct {
-	w        *world
-	client   *http.Client
-	replicas []string // that have answered
-}
-
-func (w *world) newVisitor() (*visitor, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, err
-	}
-	return &visitor{w: w, client: &http.Client{
-		Jar:           secureOnLoopback{jar},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
-}
-
-// secureOnLoopback sends Secure cookies to loopback, as browsers do.
-type secureOnLoopback struct{ http.CookieJar }
-
-func (j secureOnLoopback) Cookies(u *url.URL) []*http.Cookie { return j.CookieJar.Cookies(asHTTPS(u)) }
-
-func (j secureOnLoopback) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	j.CookieJar.SetCookies(asHTTPS(u), cookies)
-}
-
-func asHTTPS(u *url.URL) *url.URL {
-	secure := *u
-	secure.Scheme = "https"
-	return &secure
-}
-
-// send gives the address of where the browser is sent, or the page that it is shown.
-func (v *visitor) send(req *http.Request) (to string, page reply, err error) {
-	resp, err := v.client.Do(req)
-	if err != nil {
-		return "", reply{}, err
-	}
-	page, err = readReply(resp)
-	v.replicas = append(v.replicas, page.Replica)
-	return resp.Header.Get("Location"), page, err
-}
-
-func (v *visitor) open(ctx context.Context, address string) (to string, page reply, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return "", reply{}, err
-	}
-	return v.send(req)
-}
-
-// begin fills in the form.
-func (v *visitor) begin(ctx context.Context, company string) (to string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.w.url+"/connect", strings.NewReader(url.Values{"company": {company}}.Encode()))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	to, page, err := v.send(req)
-	if err == nil && to == "" {
-		err = fmt.Errorf("begin: %d", page.Status)
-	}
-	return to, err
-}
-
-// atMicrosoft does what a page asks for, and gives the address of the answer.
-func (v *visitor) atMicrosoft(address, login string) (string, error) {
-	r, err := v.w.idp.Walk(address, login)
-	if err != nil {
-		return "", err
-	}
-	return r.URL.String(), nil
-}
-
-// toSignIn goes through the consent.
-func (v *visitor) toSignIn(ctx context.Context, company, login string) (to, answer string, err error) {
-	page, err := v.begin(ctx, company)
-	if err != nil {
-		return "", "", err
-	}
-	if answer, err = v.atMicrosoft(page, login); err != nil {
-		return "", "", err
-	}
-	to, got, err := v.open(ctx, answer)
-	if err == nil && to == "" {
-		err = fmt.Errorf("consented: %d %s", got.Status, got.Replica)
-	}
-	return to, answer, err
 }
 
 func (s *story) onboard(ctx context.Context, c customer) (string, error) {
@@ -285,86 +193,6 @@ func (s *story) untold(ctx context.Context) (string, error) {
 		return "", errors.Join(err, fmt.Errorf("%d rows", rows))
 	}
 	return "0 rows", nil
-}
-
-// claim puts another tenant into the answer to the consent, which anybody can: the sign-in comes out as it must.
-func (s *story) claim(ctx context.Context) (string, error) {
-	v, err := s.w.newVisitor()
-	if err != nil {
-		return "", err
-	}
-	page, err := v.begin(ctx, "Contoso, allegedly")
-	if err != nil {
-		return "", err
-	}
-	answer, err := v.atMicrosoft(page, contoso.admin)
-	if err != nil {
-		return "", err
-	}
-	to, _, err := v.open(ctx, strings.Replace(answer, contoso.tenant, fabrikam.tenant, 1))
-	if err != nil || !strings.Contains(to, fabrikam.tenant) {
-		return "", errors.Join(err, fmt.Errorf("the sign-in is at %q", to))
-	}
-	if answer, err = v.atMicrosoft(strings.Replace(to, fabrikam.tenant, contoso.tenant, 1), contoso.admin); err != nil {
-		return "", err
-	}
-	home, got, err := v.open(ctx, answer)
-	if err != nil || home != "" || got.Status != http.StatusBadRequest {
-		return "", errors.Join(err, fmt.Errorf("got %d, sent to %q", got.Status, home))
-	}
-	rows, err := s.w.replicas[0].store.Get(ctx, fabrikam.tenant)
-	if err != nil || len(rows) != 1 || rows[0].Tenant.Name != fabrikam.name {
-		return "", errors.Join(err, fmt.Errorf("the tenant is now %v", rows))
-	}
-	return "400: a sign-in at Contoso proves nothing about Fabrikam", nil
-}
-
-// skip makes up the answer to the consent, to get to the sign-in, which a member can do.
-func (s *story) skip(ctx context.Context) (string, error) {
-	v, err := s.w.newVisitor()
-	if err != nil {
-		return "", err
-	}
-	page, err := v.begin(ctx, "Fabrikam, allegedly")
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(page)
-	if err != nil {
-		return "", err
-	}
-	made := url.Values{"admin_consent": {"True"}, "tenant": {fabrikam.tenant}, "state": {u.Query().Get("state")}}
-	to, _, err := v.open(ctx, s.w.url+"/consented?"+made.Encode())
-	if err != nil {
-		return "", err
-	}
-	answer, err := v.atMicrosoft(to, fabrikam.member)
-	if err != nil {
-		return "", err
-	}
-	home, got, err := v.open(ctx, answer)
-	if err != nil || home != "" || got.Status != http.StatusForbidden || !strings.Contains(got.Body, "not an administrator") {
-		return "", errors.Join(err, fmt.Errorf("got %d, sent to %q", got.Status, home))
-	}
-	return "403: the token says that this is no administrator", nil
-}
-
-func (s *story) replay(ctx context.Context) (string, error) {
-	v, err := s.w.newVisitor()
-	if err != nil {
-		return "", err
-	}
-	_, answer, err := v.toSignIn(ctx, contoso.name, contoso.admin)
-	if err != nil {
-		return "", err
-	}
-	for range s.w.replicas {
-		to, got, err := v.open(ctx, answer)
-		if err != nil || to != "" || got.Status != http.StatusBadRequest {
-			return "", errors.Join(err, fmt.Errorf("got %d, sent to %q", got.Status, to))
-		}
-	}
-	return "400, at either replica", nil
 }
 
 // remove cuts Fabrikam off, with a token that both replicas have just accepted.

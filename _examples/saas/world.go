@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -42,58 +43,73 @@ var styleFile embed.FS
 
 var replicaNames = []string{"one", "two"}
 
-func newWorld(ctx context.Context, db *database, addr string, logger *slog.Logger) (w *world, err error) {
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w = &world{stop: stop}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.close())
-		}
-	}()
+// newWorld starts all of it. Nothing runs when it fails.
+func newWorld(ctx context.Context, db *database, addr string, logger *slog.Logger) (*world, error) {
+	w := new(world)
+	if err := w.start(ctx, db, addr, logger); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *world) start(ctx context.Context, db *database, addr string, logger *slog.Logger) error {
+	var background context.Context
+	background, w.stop = context.WithCancel(context.WithoutCancel(ctx))
 	socket, err := loopback(addr)
 	if err != nil {
-		return w, err
+		return err
 	}
 	w.url = fmt.Sprintf("http://localhost:%d", socket.Addr().(*net.TCPAddr).Port)
-	key := []byte(rand.Text() + rand.Text()) // in production from a vault, the same in every replica
-	proxy := &roundRobin{}
+	front := http.NewServeMux()
+	w.demo = &demo{w: w}
+	w.demo.register(front)
+	front.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, styleFile, "pages/style.css") })
+	proxy := new(roundRobin)
+	front.Handle("/", proxy)
+	defer w.serve(socket, front) // when the replicas are there, or to be closed
+
 	w.idp, err = mockidp.Listen(mockidp.Listening{Plain: true}, mockidp.WithDirectory(directory(w.url)))
 	if err != nil {
-		return w, errors.Join(err, socket.Close())
+		return err
+	}
+	s := settings{
+		clientID: serviceID, clientSecret: serviceSecret, cloud: identity.Cloud(w.idp.URL), url: w.url, schema: db.tenants, logger: logger,
+		key: []byte(rand.Text() + rand.Text()), // in production from a vault, the same in every replica
 	}
 	for _, name := range replicaNames {
-		pool, err := db.pool(ctx)
+		address, err := w.startReplica(ctx, background, db, name, s)
 		if err != nil {
-			return w, errors.Join(err, socket.Close())
+			return err
 		}
-		r, err := newReplica(ctx, name, settings{
-			clientID: serviceID, clientSecret: serviceSecret, cloud: identity.Cloud(w.idp.URL), url: w.url, key: key, schema: db.tenants, logger: logger,
-		}, pool)
-		if err != nil {
-			pool.Close()
-			return w, errors.Join(err, socket.Close())
-		}
-		w.replicas = append(w.replicas, r)
-		w.running.Go(func() { w.note(r.run(background)) })
-		backend, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return w, errors.Join(err, socket.Close())
-		}
-		w.serve(backend, r.e)
-		proxy.add(backend.Addr().String())
+		proxy.add(address)
 	}
 	for _, r := range w.replicas {
 		if err := r.store.WaitReady(ctx); err != nil {
-			return w, errors.Join(err, socket.Close())
+			return err
 		}
 	}
-	w.demo = &demo{w: w}
-	front := http.NewServeMux()
-	front.Handle("/", proxy)
-	front.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, styleFile, "pages/style.css") })
-	w.demo.register(front)
-	w.serve(socket, front)
-	return w, nil
+	return nil
+}
+
+// startReplica runs a replica until background ends, and returns where it listens.
+func (w *world) startReplica(ctx, background context.Context, db *database, name string, s settings) (address string, err error) {
+	pool, err := db.pool(ctx)
+	if err != nil {
+		return "", err
+	}
+	r, err := newReplica(ctx, name, s, pool)
+	if err != nil {
+		pool.Close()
+		return "", err
+	}
+	w.replicas = append(w.replicas, r)
+	w.running.Go(func() { w.note(r.run(background)) })
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	w.serve(socket, r.e)
+	return socket.Addr().String(), nil
 }
 
 // loopback listens, and nowhere else: whoever reaches the stand-in for Microsoft can sign in as anybody.
@@ -110,7 +126,7 @@ func loopback(addr string) (net.Listener, error) {
 
 // serve answers on a socket until close.
 func (w *world) serve(socket net.Listener, handler http.Handler) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(discard{}, "", 0)}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	w.servers = append(w.servers, server)
 	w.running.Go(func() {
 		if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
@@ -118,10 +134,6 @@ func (w *world) serve(socket net.Listener, handler http.Handler) {
 		}
 	})
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (w *world) note(err error) {
 	w.mu.Lock()
@@ -163,7 +175,7 @@ func (p *roundRobin) add(addr string) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host // for the check of the origin of forms
 		},
-		ErrorLog: log.New(discard{}, "", 0),
+		ErrorLog: log.New(io.Discard, "", 0),
 	})
 }
 
