@@ -22,6 +22,7 @@ func TestByHand(t *testing.T) {
 		{"UPDATE identity.tenants SET disabled_at = now()", unknown},
 		{"UPDATE identity.tenants SET disabled_at = NULL, updated_by = 'the king', created_at = '1999-01-01'", ""},
 		{"BEGIN; UPDATE identity.tenants SET disabled_at = now(); ROLLBACK", ""},
+		{"BEGIN; SAVEPOINT s; DELETE FROM identity.tenants; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO s; COMMIT", ""},
 		{"BEGIN; DELETE FROM identity.tenants; INSERT INTO identity.tenants (tenant_id) VALUES ('" + tenantA + "'); COMMIT", ""},
 		{"DELETE FROM identity.tenants", unknown},
 	} {

@@ -3,7 +3,9 @@ package pgtenants_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -292,5 +294,36 @@ func TestHalfOpen(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "not in sync") {
 		t.Errorf("the log does not say so: %s", r.log)
+	}
+}
+
+// Neither the log nor an error has the password of the connection.
+func TestNoPassword(t *testing.T) {
+	t.Parallel()
+	addr, name := database(t)
+	const secret = "Tr0ub4dor"
+	for _, url := range []string{
+		"postgres://nobody:" + secret + "@127.0.0.1:1/none?sslmode=disable", // nobody listens
+		"postgres://nobody:" + secret + "@" + addr + "/" + name + "?sslmode=disable",
+		"postgres://nobody:" + secret + "@" + addr + "/" + name + "?sslmode=require",
+		"postgres://postgres:" + secret + "@" + addr + "/" + name + "?sslmode=disable&target_session_attrs=standby",
+	} {
+		log := new(syncBuffer)
+		o := alert
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		store, err := pgtenants.New(open(t, url), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { store.Run(ctx) })
+		eventually(t, "a line in the log", func() bool { return strings.Contains(log.String(), "not in sync") })
+		said := errors.Join(store.Migrate(ctx), store.Upsert(ctx, jane, identity.Tenant{ID: tenantA}), store.Ready(), store.Healthy(), store.Sync(ctx))
+		cancel()
+		running.Wait()
+		if text := log.String() + said.Error(); strings.Contains(text, secret) || !strings.Contains(text, "127.0.0.1") {
+			t.Errorf("%s: got=%s", url, text)
+		}
 	}
 }

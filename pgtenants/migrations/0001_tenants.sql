@@ -143,7 +143,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
 	number := nextval({{sequence}});
-	IF EXISTS (SELECT FROM {{schema}}.tenant_history WHERE change >= number) THEN
+	IF number <= (SELECT max(change) FROM {{schema}}.tenant_history) THEN -- a look at the end of the index
 		RAISE EXCEPTION 'the sequence tenant_change is behind the history, so that no replica would look for this change: set it to the highest number there'
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
