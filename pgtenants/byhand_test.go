@@ -302,8 +302,8 @@ func TestResync(t *testing.T) {
 	url := databaseURL(t)
 	r := newReplica(t, newIDP(), open(t, url), o).run(t)
 	r.upsert(t, identity.Tenant{ID: tenantA}, identity.Tenant{ID: tenantB})
-	execute(t, url, "ALTER TABLE identity.tenants DISABLE TRIGGER record_change", "DELETE FROM identity.tenants WHERE tenant_id = '"+tenantA+"'",
-		"INSERT INTO identity.tenants (tenant_id) VALUES ('"+tenantX+"')", "UPDATE identity.tenants SET version = 1 WHERE tenant_id = '"+tenantB+"'")
+	execute(t, url, "ALTER TABLE identity.tenants DISABLE TRIGGER record_change", "DELETE FROM identity.tenants WHERE tenant_id = '"+tenantA+"'; "+ // at once
+		"INSERT INTO identity.tenants (tenant_id) VALUES ('"+tenantX+"'); UPDATE identity.tenants SET version = 1 WHERE tenant_id = '"+tenantB+"'")
 	eventually(t, "the table is read", func() bool { _, reason := r.get(r.token(tenantA)); return reason == unknown })
 	r.wants(t, tenantX, "")
 	if got := find(t, r.Store, tenantB).Version; got != 1 {
