@@ -152,7 +152,7 @@ func (i RefuseInfo) Explain(ctx context.Context) Report {
 	e, _ := asError(i.Err)
 	if i.token != "" || e.Reason == reasonOf(ErrTokenMalformed) { // that of an empty text
 		r = i.verifier.Explain(ctx, i.token)
-		if r.Reason == e.Reason {
+		if r.Verdict == Refused && r.Reason == e.Reason {
 			return r
 		}
 	}
