@@ -51,30 +51,6 @@ func mustVerifier(cfg identity.Config) *identity.Verifier {
 	return v
 }
 
-func Example_firstHour() {
-	cfg := identity.Config{
-		ClientID: clientID,
-		Tenants:  identity.NewRegistry(identity.Tenant{ID: mockidp.Contoso, Name: "contoso"}),
-	}
-	cfg.Keys, cfg.Observe = keys, quiet
-	e := echo.New()
-	e.Use(identity.Middleware(cfg))
-	e.GET("/orders", func(c echo.Context) error {
-		p, _ := identity.From(c) // never nil behind the middleware
-		return c.String(http.StatusOK, "orders of "+p.UserKey())
-	}, identity.RequireScope("Orders.Read"))
-
-	get(e, "/orders", microsoft.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Read")))
-	get(e, "/orders", microsoft.Tenant(mockidp.Contoso).Token(mockidp.Scopes("Orders.Write")))
-	get(e, "/orders", microsoft.Tenant(mockidp.Fabrikam).Token(mockidp.Scopes("Orders.Read")))
-	get(e, "/orders", "")
-	// Output:
-	// 200 orders of aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa.eeeeeeee-5555-4555-8555-eeeeeeeeeeee
-	// 403 {"error":"insufficient_scope","message":"The access token lacks a required scope."}
-	// 401 {"error":"invalid_token","message":"The issuer of the access token is not trusted."}
-	// 401 {"message":"An access token is required."}
-}
-
 func Example_allowList() {
 	tenants := identity.NewRegistry(
 		identity.Tenant{ID: mockidp.Contoso, Name: "contoso"},
