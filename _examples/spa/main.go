@@ -1,9 +1,9 @@
 // Spa is a page that signs people in with MSAL Browser, and an Echo API on another origin that it calls with their access tokens. The
 // API accepts two workforce tenants and one policy of a B2C directory. mockidp stands in for Microsoft, over TLS on loopback.
 //
-//	npm --prefix _examples/spa/page ci && npm --prefix _examples/spa/page run build
-//	go run -C _examples/spa .           calls the API as the page does, and ends with 0 only if every answer is the expected one
-//	go run -C _examples/spa . -serve    stays, for a browser
+//	npm --prefix _examples/spa/page start    builds the page and stays, for a browser; it needs Node 20.19 or later
+//	go run -C _examples/spa . -serve         the same with a page that is built
+//	go run -C _examples/spa .                calls the API as the page does, and ends with 0 only if every answer is the expected one
 //
 // It speaks to nothing but this machine.
 package main

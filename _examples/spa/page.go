@@ -11,8 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-var errNotBuilt = errors.New("the page is not built; in a clone of the repository run\n\n" +
-	"\tnpm --prefix _examples/spa/page ci\n\tnpm --prefix _examples/spa/page run build\n\nand then this again")
+var errNotBuilt = errors.New("the page is not built; with Node 20.19 or later, in a clone of the repository,\n\n" +
+	"\tnpm --prefix _examples/spa/page start\n\nbuilds and serves it")
 
 // pageConfig is what the page reads when it starts, so that one build works for every address. Nothing in it is secret.
 type pageConfig struct {

@@ -91,7 +91,7 @@ func TestChecksCanFail(t *testing.T) {
 func TestNotBuilt(t *testing.T) {
 	t.Parallel()
 	w, err := newWorld(t.TempDir(), "localhost:0", slog.New(slog.DiscardHandler))
-	if !errors.Is(err, errNotBuilt) || !strings.Contains(err.Error(), "npm --prefix _examples/spa/page ci") {
+	if !errors.Is(err, errNotBuilt) || !strings.Contains(err.Error(), "npm --prefix _examples/spa/page start") {
 		t.Errorf("got=%v", err)
 	}
 	if w != nil {
