@@ -132,4 +132,9 @@ func TestLogNamesWhatWasRefused(t *testing.T) {
 			}
 		}
 	}
+	nameless := newAPI(t, func(cfg *identity.Config) { cfg.Tenants = identity.NewRegistry(identity.Tenant{ID: tenantA}) })
+	nameless.get(nameless.token(mockidp.ExpiresIn(-time.Hour))).refused(t, identity.ErrExpired)
+	if log := nameless.log.String(); !strings.Contains(log, "tid="+tenantA) || strings.Contains(log, "tenant=") {
+		t.Errorf("got=%s, want the tenant's ID, and no name where it has none", log)
+	}
 }
