@@ -18,9 +18,11 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -50,19 +52,10 @@ func demonstrate(w io.Writer, outage bool) error {
 	if outage {
 		e.breakKeyServer()
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: e.handler}
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	origin := "http://" + listener.Addr().String()
-	err = errors.Join(e.traffic(context.Background(), origin), e.flush(context.Background()), printScraped(w, origin), server.Close())
-	if stop := <-stopped; !errors.Is(stop, http.ErrServerClosed) {
-		err = errors.Join(err, stop)
-	}
-	return err
+	server := httptest.NewServer(e.handler)
+	defer server.Close()
+	ctx := context.Background()
+	return errors.Join(e.traffic(ctx, server.URL), e.flush(ctx), printScraped(w, server.URL))
 }
 
 // printScraped prints what Prometheus gets, without the buckets of histograms.
@@ -114,38 +107,23 @@ func serveUntilInterrupted(address string, outage bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Handler: e.handler}
-	go func() {
-		<-ctx.Done()
-		server.Close()
-	}()
+	server := &http.Server{Handler: e.handler, ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
 	origin := "http://" + listener.Addr().String()
 	fmt.Printf("The API runs at %s, with traffic; stop it with Ctrl-C.\n", origin)
 	fmt.Printf("Metrics:  curl %s/metrics\n", origin)
 	fmt.Println("Alerts:   prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/identity-prometheus")
 	fmt.Println("          and then http://localhost:9090, Alerts")
 	fmt.Println("Grafana:  Dashboards, New, Import: dashboard.json; choose that Prometheus as its data source")
-	go e.keepSending(ctx, origin)
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	e.keepSending(ctx, origin)
+	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = errors.Join(server.Shutdown(grace), e.shutdown(grace))
+	if ended := <-stopped; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
 	}
-	return nil
-}
-
-// keepSending sends requests of all kinds for as long as the context lasts.
-func (e *example) keepSending(ctx context.Context, origin string) {
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-			if err := e.traffic(ctx, origin); err != nil && ctx.Err() == nil {
-				log.Print(err)
-			}
-		}
-	}
+	return err
 }

@@ -2,12 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log"
 	"net/http"
 	"time"
 
 	"github.com/echo-identity/identity/mockidp"
 )
+
+// keepSending sends requests of all kinds for as long as the context lasts.
+func (e *example) keepSending(ctx context.Context, origin string) {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			if err := e.traffic(ctx, origin); err != nil && ctx.Err() == nil {
+				log.Print(err)
+			}
+		}
+	}
+}
 
 // tokens are one of each kind; an empty one is none.
 func (e *example) tokens() []string {
@@ -40,8 +58,10 @@ func (e *example) traffic(ctx context.Context, origin string) error {
 		if err != nil {
 			return err
 		}
-		io.Copy(io.Discard, res.Body)
-		res.Body.Close()
+		_, err = io.Copy(io.Discard, res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
