@@ -60,7 +60,7 @@ func serveFor(ctx context.Context, origin, caFile string) error {
 func trusting(caFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the certificate of the mock: %w; identity mockidp writes it where it runs, -ca names it", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
