@@ -143,7 +143,7 @@ func readCloud(r *strictReader, v reflect.Value, path string) {
 // helpConfig is what identity help config says: what may stand in the file, and one to begin with.
 func helpConfig() string { return aboutConfig + "\n" + exampleConfig }
 
-var errNoConfig = errors.New("-config is required: a file with the tenants, see identity help config")
+var errNoConfig = errors.New("-config is required; identity help config describes the file")
 
 // names lists the tenants for a line of text.
 func names(tenants []identity.Tenant) []string {

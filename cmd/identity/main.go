@@ -156,6 +156,12 @@ func parseArgs(flags *flag.FlagSet, takes, about string, args []string, stdout i
 	for {
 		switch err := flags.Parse(args); {
 		case errors.Is(err, flag.ErrHelp):
+			none := true
+			flags.VisitAll(func(*flag.Flag) { none = false })
+			if none {
+				fmt.Fprintf(stdout, "Usage: identity %s%s\n\n%s", flags.Name(), takes, about)
+				return nil, err
+			}
 			flags.SetOutput(stdout)
 			fmt.Fprintf(stdout, "Usage: identity %s [FLAGS]%s\n\n%s\nFlags:\n", flags.Name(), takes, about)
 			flags.PrintDefaults()

@@ -204,3 +204,15 @@ func TestDispatch(t *testing.T) {
 	fails(t, 2, []string{"-colour", "identity help mockidp"}, "mockidp", "-colour")
 	fails(t, 2, []string{`unexpected argument "now"`}, "mockidp", "now")
 }
+
+// Help speaks of flags where there are some.
+func TestHelpWithoutFlags(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"version": false, "completion": false, "doctor": true, "explain": true, "mockidp": true} {
+		code, stdout, stderr := ran(t, "help", name)
+		if code != exitOK || stderr != "" || !strings.HasPrefix(stdout, "Usage: identity "+name) ||
+			strings.Contains(stdout, "[FLAGS]") != want || strings.Contains(stdout, "\nFlags:\n") != want {
+			t.Errorf("%s: got=%d %q %q", name, code, stdout, stderr)
+		}
+	}
+}
