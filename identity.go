@@ -2,6 +2,7 @@
 // several clouds, Azure AD B2C policies and Entra External ID directories. Everything else is refused with an answer that a
 // client can act on.
 //
+//	e := echo.New()
 //	e.Use(identity.Middleware(identity.Config{
 //		ClientID: "cccccccc-3333-4333-8333-cccccccccccc", // this API's application ID
 //		Tenants: identity.NewRegistry(
@@ -10,6 +11,10 @@
 //		),
 //	}))
 //	e.GET("/orders", listOrders, identity.RequireScope("Orders.Read"))
+//	e.Start("localhost:8080")
+//
+// A [Config] becomes the middleware of Echo by [Middleware], which panics if it is bad, or by [Config.ToMiddleware], which returns
+// why; by [New] it becomes a [Verifier], for net/http and everything else.
 //
 // A [TenantSource] says who is trusted; a [Registry] is the ready one. A token goes through one ordered list of checks
 // (pipeline.go) and becomes a [Principal], which handlers get with [From] and which guards such as [RequireScope] read. A
