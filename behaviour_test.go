@@ -10,7 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What every adapter must do, done by the one for Echo v4.
+// What every adapter must do, done by the one for Echo v4. The table, in internal/behaviour, names each row where it stands; those that no other
+// test names are A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A17, I1 I2 I3 I4 I5 I7 I9 I11 I12 I13 I14 I15 I16 I17 I18 I21 I22, J8 J10 J11, K8
+// K12 and L7.
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	behaviour.Test(t, behaviour.Framework[echo.MiddlewareFunc]{

@@ -107,7 +107,8 @@ func (r *reader) show(b *batch) {
 	}
 }
 
-// catchUp reads what has changed, from the last change on that is in memory: if that is not there any more, numbers say nothing. Then it confirms that the memory agrees with the database of the time when it began.
+// catchUp reads what has changed, from the last change on that is in memory: if that is not there any more, numbers say nothing. Then it
+// confirms that the memory agrees with the database of the time when it began.
 func (r *reader) catchUp(ctx context.Context) error {
 	for more := true; more; {
 		began, before := time.Now(), r.last.change
